@@ -1,0 +1,255 @@
+"""The Arrow schema of every table in the lake, in one place. `Lake.write` enforces them.
+
+One Parquet file holds one (team, UTC day) of one table. A table whose schema changes in a way
+that an old reader would misread gets a higher `SCHEMA_VERSION`.
+"""
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+_TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+
+def _required(name: str, kind: pa.DataType) -> pa.Field:
+    return pa.field(name, kind, nullable=False)
+
+
+_PARTITION = [_required("team_id", pa.string()), _required("date", pa.date32())]
+
+# What names an item: at trace level item_id is the trace id, at generation level the event uuid.
+_ITEM = [
+    _required("level", pa.string()),
+    _required("item_id", pa.string()),
+    _required("trace_id", pa.string()),
+    pa.field("generation_id", pa.string()),
+    _required("trace_timestamp", _TIMESTAMP),
+]
+
+NOTE = pa.struct([_required("text", pa.string()), _required("line_refs", pa.string())])
+
+TRACE_EVENTS = pa.schema(
+    [
+        *_PARTITION,
+        _required("uuid", pa.string()),
+        _required("event", pa.string()),
+        _required("distinct_id", pa.string()),
+        _required("timestamp", _TIMESTAMP),
+        _required("trace_id", pa.string()),
+        pa.field("span_id", pa.string()),
+        pa.field("parent_id", pa.string()),
+        pa.field("session_id", pa.string()),
+        pa.field("name", pa.string()),
+        pa.field("model", pa.string()),
+        pa.field("provider", pa.string()),
+        # Input tokens include cached ones, whichever way the SDK reported them.
+        pa.field("input_tokens", pa.int64()),
+        pa.field("output_tokens", pa.int64()),
+        pa.field("cost_usd", pa.float64()),
+        pa.field("latency_s", pa.float64()),
+        _required("is_error", pa.bool_()),
+        # True where `vocabulary.OWN_TRAFFIC_PROPERTY` is among the properties: a call that this
+        # pipeline made itself, which must never enter a team's clusters.
+        _required("is_own", pa.bool_()),
+        # Canonical JSON (sorted keys, valid UTF-8) of the event's properties.
+        _required("properties", pa.string()),
+        # First 8 bytes of a SHA-256 over everything above that the sender decides.
+        _required("content_hash", pa.int64()),
+        _required("ingest_id", pa.string()),
+        _required("ingested_at", _TIMESTAMP),
+    ]
+)
+
+QUARANTINE = pa.schema(
+    [
+        _required("team_id", pa.string()),
+        _required("ingest_id", pa.string()),
+        _required("source_file", pa.string()),
+        _required("line_number", pa.int64()),
+        _required("reason", pa.string()),
+        _required("detail", pa.string()),
+        # The rejected row itself, so that nothing is lost; bytes beyond the cap are counted in detail.
+        _required("raw", pa.string()),
+    ]
+)
+
+INGESTS = pa.schema(
+    [
+        _required("team_id", pa.string()),
+        _required("ingest_id", pa.string()),
+        _required("source_file", pa.string()),
+        _required("sha256", pa.string()),
+        _required("bytes", pa.int64()),
+        _required("rows_read", pa.int64()),
+        _required("rows_kept", pa.int64()),
+        _required("rows_quarantined", pa.int64()),
+        _required("values_nulled", pa.int64()),
+        _required("dates", pa.list_(pa.date32())),
+        _required("ingested_at", _TIMESTAMP),
+    ]
+)
+
+TRACE_SUMMARIES = pa.schema(
+    [
+        *_PARTITION,
+        *_ITEM,
+        _required("status", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("title", pa.string()),
+        pa.field("flow_diagram", pa.string()),
+        _required("summary_bullets", pa.list_(NOTE)),
+        _required("interesting_notes", pa.list_(NOTE)),
+        pa.field("mode", pa.string()),
+        pa.field("model", pa.string()),
+        pa.field("prompt_version", pa.string()),
+        _required("content_hash", pa.string()),
+        pa.field("text_repr_length", pa.int64()),
+        _required("event_count", pa.int64()),
+        _required("batch_run_id", pa.string()),
+        _required("event_uuid", pa.string()),
+        # What the summary itself took; null where no paid call was made.
+        pa.field("input_tokens", pa.int64()),
+        pa.field("output_tokens", pa.int64()),
+        pa.field("cost_usd", pa.float64()),
+        pa.field("latency_s", pa.float64()),
+        # What the item cost its owner, measured from its own events.
+        pa.field("item_cost_usd", pa.float64()),
+        pa.field("item_latency_s", pa.float64()),
+        pa.field("item_sum_generation_latency_s", pa.float64()),
+        pa.field("item_input_tokens", pa.int64()),
+        pa.field("item_output_tokens", pa.int64()),
+        _required("item_error_count", pa.int64()),
+        _required("item_generation_count", pa.int64()),
+        _required("item_models", pa.list_(pa.string())),
+        # Null where the sender put the trace id in place of a person.
+        pa.field("item_user", pa.string()),
+    ]
+)
+
+EMBEDDINGS = pa.schema(
+    [
+        *_PARTITION,
+        *_ITEM,
+        _required("status", pa.string()),
+        pa.field("reason", pa.string()),
+        _required("model", pa.string()),
+        _required("dim", pa.int32()),
+        _required("content_hash", pa.string()),
+        pa.field("embedding", pa.list_(pa.float32())),
+    ]
+)
+
+CLUSTER = pa.struct(
+    [
+        _required("cluster_id", pa.int32()),
+        _required("size", pa.int64()),
+        _required("centroid", pa.list_(pa.float32())),
+        _required("centroid_x", pa.float64()),
+        _required("centroid_y", pa.float64()),
+        _required("exemplars", pa.list_(pa.string())),
+        pa.field("persistence", pa.float64()),
+        pa.field("silhouette", pa.float64()),
+    ]
+)
+
+CLUSTER_ITEM = pa.struct(
+    [
+        _required("item_id", pa.string()),
+        _required("trace_id", pa.string()),
+        pa.field("generation_id", pa.string()),
+        _required("trace_timestamp", _TIMESTAMP),
+        _required("cluster_id", pa.int32()),
+        _required("probability", pa.float64()),
+        _required("outlier_score", pa.float64()),
+        _required("distance_to_centroid", pa.float64()),
+        _required("rank", pa.int64()),
+        _required("x", pa.float64()),
+        _required("y", pa.float64()),
+    ]
+)
+
+# One row a clustering run, its clusters and items nested: one file, so a reader can never see the
+# clusters of one run beside the items of another.
+CLUSTER_ASSIGNMENTS = pa.schema(
+    [
+        *_PARTITION,
+        _required("clustering_run_id", pa.string()),
+        _required("level", pa.string()),
+        _required("job_id", pa.string()),
+        _required("job_name", pa.string()),
+        _required("window_start", _TIMESTAMP),
+        _required("window_end", _TIMESTAMP),
+        _required("status", pa.string()),
+        pa.field("reason", pa.string()),
+        _required("min_items", pa.int64()),
+        _required("items_in_window", pa.int64()),
+        _required("items_analyzed", pa.int64()),
+        _required("items_clustered", pa.int64()),
+        _required("items_noise", pa.int64()),
+        pa.field("noise_share", pa.float64()),
+        _required("method", pa.string()),
+        # JSON of every effective parameter.
+        _required("params", pa.string()),
+        _required("seed", pa.int64()),
+        _required("algorithm_version", pa.string()),
+        pa.field("embedding_model", pa.string()),
+        pa.field("silhouette", pa.float64()),
+        pa.field("relative_validity", pa.float64()),
+        pa.field("optimal_k", pa.int64()),
+        pa.field("inertia", pa.float64()),
+        _required("guard_path", pa.list_(pa.string())),
+        _required("clusters", pa.list_(CLUSTER)),
+        _required("items", pa.list_(CLUSTER_ITEM)),
+    ]
+)
+
+CLUSTER_LABELS = pa.schema(
+    [
+        *_PARTITION,
+        _required("clustering_run_id", pa.string()),
+        _required("level", pa.string()),
+        _required("cluster_id", pa.int32()),
+        _required("size", pa.int64()),
+        _required("title", pa.string()),
+        _required("description", pa.string()),
+        # keywords, llm, or fixed (the name of the noise group).
+        _required("source", pa.string()),
+        pa.field("reason", pa.string()),
+        _required("keywords", pa.list_(pa.string())),
+        # JSON of what the name was made from, kept so that a person can audit it.
+        _required("evidence", pa.string()),
+        pa.field("model", pa.string()),
+        pa.field("prompt_version", pa.string()),
+        pa.field("input_tokens", pa.int64()),
+        pa.field("output_tokens", pa.int64()),
+        pa.field("cost_usd", pa.float64()),
+    ]
+)
+
+CLUSTER_EVENTS = pa.schema(
+    [
+        *_PARTITION,
+        _required("clustering_run_id", pa.string()),
+        _required("part", pa.int32()),
+        _required("parts", pa.int32()),
+        _required("uuid", pa.string()),
+        _required("event", pa.string()),
+        _required("distinct_id", pa.string()),
+        _required("timestamp", _TIMESTAMP),
+        _required("properties", pa.string()),
+    ]
+)
+
+# Tables with one file a (team, day).
+PARTITION_TABLES = {
+    "trace_summaries": TRACE_SUMMARIES,
+    "embeddings": EMBEDDINGS,
+    "cluster_assignments": CLUSTER_ASSIGNMENTS,
+    "cluster_labels": CLUSTER_LABELS,
+    "cluster_events": CLUSTER_EVENTS,
+}
+
+# Tables with one file an ingested source file: a second file for the same day adds, never replaces.
+INGEST_TABLES = {"trace_events": TRACE_EVENTS, "quarantine": QUARANTINE, "ingests": INGESTS}
+
+TABLES = PARTITION_TABLES | INGEST_TABLES
