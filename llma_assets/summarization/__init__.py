@@ -1,0 +1,1 @@
+"""Pure: what a summary is, and how one is made without a model."""

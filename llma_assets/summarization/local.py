@@ -1,0 +1,24 @@
+"""The summarizer that needs no model, no key and no network."""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from llma_assets.summarization.extractive import EXTRACTIVE_VERSION, summarize
+from llma_assets.summarization.outcome import ItemText, SummaryOutcome
+
+
+class ExtractiveSummarizer:
+    """Picks what was asked, done, failed and answered out of the text, in the item's own words."""
+
+    model = "extractive"
+    prompt_version = f"v{EXTRACTIVE_VERSION}"
+
+    def __init__(self, mode: Literal["minimal", "detailed"] = "detailed"):
+        self.mode: str = mode
+        self._mode: Literal["minimal", "detailed"] = mode
+
+    def summarize(self, items: Iterable[ItemText]) -> Iterator[SummaryOutcome]:
+        """One outcome for each item, in their order. Never fails and never costs."""
+        for item in items:
+            summary = summarize(item.representation, self._mode)
+            yield SummaryOutcome(item.key, summary, text_repr_length=len(item.representation.text))

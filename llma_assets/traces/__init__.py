@@ -1,0 +1,1 @@
+"""Pure: events of a trace, its tree, its text, its sample."""
