@@ -1,0 +1,1 @@
+"""Text in, vectors out: the embedders that run on this machine."""
