@@ -1,0 +1,1 @@
+"""Pure: vectors in, clusters out."""

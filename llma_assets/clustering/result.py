@@ -1,0 +1,85 @@
+"""Parameters and result of one clustering, as arrays in the order of the rows given."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+NOISE = -1
+
+# Raised whenever the same vectors may get other clusters than before.
+ALGORITHM_VERSION = "1"
+
+Method = Literal["hdbscan", "kmeans"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusteringParams:
+    """What may be chosen for a clustering; None means: derived from the number of items.
+
+    Attributes:
+        min_cluster_size: hdbscan; smallest group that counts as a cluster (items).
+        min_samples: hdbscan; neighbours that make a point a core point.
+        n_neighbors: neighbours in the graph that the reduction starts from.
+        k_min, k_max: kmeans; range of cluster counts tried by silhouette.
+        seed: every random choice comes from it.
+    """
+
+    method: Method = "hdbscan"
+    min_cluster_size: int | None = None
+    min_samples: int = 5
+    n_neighbors: int = 15
+    k_min: int = 3
+    k_max: int = 6
+    seed: int = 42
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One cluster. Noise is not one.
+
+    Attributes:
+        cluster_id: 0, 1, … by falling size, ties by the smallest row that it holds.
+        centroid: mean of its members' unit vectors, float32, shape (d,).
+        centroid_xy: mean place on the map.
+        exemplars: rows of its most typical members, best first.
+        persistence: hdbscan's stability of the cluster; None for other methods.
+        silhouette: mean over members (cosine); None where it is not defined.
+    """
+
+    cluster_id: int
+    size: int
+    centroid: np.ndarray
+    centroid_xy: tuple[float, float]
+    exemplars: tuple[int, ...]
+    persistence: float | None = None
+    silhouette: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clustering:
+    """The outcome for n vectors; every array has length n and the order of the input rows.
+
+    Attributes:
+        labels: int32, cluster id or `NOISE`.
+        probabilities: float64 in [0, 1], strength of membership; 0 for noise.
+        outlier_scores: float64 in [0, 1], higher is more anomalous.
+        distances: float64, cosine distance to the own centroid; for noise to the nearest one,
+            and to the mean of all where there is no cluster.
+        ranks: int64, 0 = nearest to the centroid within its cluster; for noise 0 = most anomalous.
+        xy: float64, shape (n, 2), the map.
+        quality: silhouette, relative_validity, optimal_k, inertia, noise_share; None where undefined.
+        params: every effective parameter, JSON-ready.
+        guard_path: the steps taken, such as ("eom",).
+    """
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+    outlier_scores: np.ndarray
+    distances: np.ndarray
+    ranks: np.ndarray
+    xy: np.ndarray
+    clusters: tuple[Cluster, ...]
+    quality: dict[str, float | int | None]
+    params: dict[str, Any]
+    guard_path: tuple[str, ...] = field(default=())

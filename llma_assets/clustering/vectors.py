@@ -1,0 +1,67 @@
+"""What every method starts from: checked, unit-length, and each distinct vector once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from llma_assets.errors import InputRejected
+
+# Below this a row has no direction: it is rounding error.
+_MIN_NORM = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Distinct rows of an input, and how to get back.
+
+    Exact copies of one text would otherwise be the densest place of all: a template that was sent
+    500 times then takes a cluster apart from everything like it, and whole runs collapse to two.
+
+    Attributes:
+        unit: float32, shape (m, d); the distinct rows, scaled to length 1, sorted by their bytes.
+        copies: int64, shape (m,); how many input rows each stands for.
+        of_row: int64, shape (n,); the distinct row that each input row became.
+    """
+
+    unit: np.ndarray
+    copies: np.ndarray
+    of_row: np.ndarray
+
+
+def unit_vectors(vectors: np.ndarray) -> np.ndarray:
+    """Check vectors of shape (n, d) and scale each row to length 1, as float32.
+
+    Raises:
+        InputRejected: not a 2-D numeric array, a row with NaN or infinity, or a row of zeros,
+            which has no direction. The message names the row.
+    """
+    array = np.asarray(vectors)
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise InputRejected(f"vectors must be numbers of shape (n, d), not {array.dtype} of shape {array.shape}")
+    if array.shape[0] and not array.shape[1]:
+        raise InputRejected("vectors must have at least 1 dimension, not 0")
+    wide = array.astype(np.float64)
+    finite = np.isfinite(wide).all(axis=1)
+    if not finite.all():
+        raise InputRejected(f"vector in row {int(np.argmin(finite))} holds NaN or infinity; every value must be finite")
+    # The largest value first, so that no square overflows or vanishes.
+    largest = np.abs(wide).max(axis=1, initial=0.0)
+    if (largest < _MIN_NORM).any():
+        raise InputRejected(f"vector in row {int(np.argmax(largest < _MIN_NORM))} is zero; a vector needs a direction")
+    wide /= largest[:, None]
+    wide /= np.linalg.norm(wide, axis=1, keepdims=True)
+    # + 0.0 turns -0.0 into 0.0: equal vectors must also be equal as bytes.
+    return wide.astype(np.float32) + np.float32(0.0)
+
+
+def fold(unit: np.ndarray) -> Folded:
+    """Keep each distinct row of `unit` (n, d) once.
+
+    The rows come back sorted by their bytes: solvers break ties by position, so a fixed order of their
+    own makes who is with whom independent of the order of the input.
+    """
+    if not unit.size:
+        return Folded(unit, np.zeros(0, np.int64), np.zeros(0, np.int64))
+    whole_rows = np.ascontiguousarray(unit).view(np.dtype((np.void, unit.dtype.itemsize * unit.shape[1]))).ravel()
+    _, first, of_row, copies = np.unique(whole_rows, return_index=True, return_inverse=True, return_counts=True)
+    return Folded(unit[first], copies.astype(np.int64), of_row.astype(np.int64))
