@@ -1,0 +1,1 @@
+"""Pure: names for clusters, and the evidence they rest on."""

@@ -1,0 +1,17 @@
+"""The labeler that needs no model: contrastive keyword titles."""
+
+from collections.abc import Sequence
+
+from llma_assets.labeling.keywords import label_by_keywords
+from llma_assets.labeling.label import ClusterEvidence, Label
+
+
+class KeywordLabeler:
+    """Names clusters by the phrases that set them apart from their siblings."""
+
+    model: str | None = None
+    prompt_version: str | None = None
+
+    def label(self, evidence: Sequence[ClusterEvidence]) -> list[Label]:
+        """One label for each cluster, in the order given."""
+        return label_by_keywords(evidence)
