@@ -1,0 +1,1 @@
+"""Pure: the events that we write, their ids and metrics."""
