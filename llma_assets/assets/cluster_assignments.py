@@ -1,0 +1,70 @@
+"""cluster_assignments: which items of the window belong together."""
+
+from typing import cast
+
+import dagster as dg
+from pydantic import Field
+
+from llma_assets.assets.embeddings import embeddings
+from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
+from llma_assets.clustering.result import ClusteringParams, Method
+from llma_assets.clustering_jobs import clustering_jobs
+from llma_assets.partitions import team_days_partitions, window_mapping
+from llma_assets.resources.lake import LakeResource
+from llma_assets.settings import load_settings
+from llma_assets.stages.cluster import ClusterWindow
+from llma_assets.stages.report import StageReport
+from llma_assets.team_day import TeamDay
+
+
+class ClusterConfig(dg.Config):
+    """What a person may change for one run; None means: as the settings say."""
+
+    # Dagster's config knows no Literal.
+    method: str | None = Field(None, pattern="^(hdbscan|kmeans)$", description="Clustering method.")
+    lookback_days: int | None = Field(None, ge=1, le=90, description="Days of the window, its own day included.")
+    max_samples: int | None = Field(None, ge=20, le=10_000, description="Items that the clustering learns from.")
+    min_items: int | None = Field(None, ge=2, le=10_000, description="Items below which nothing is clustered.")
+    min_cluster_size: int | None = Field(None, ge=2, description="hdbscan: items in the smallest cluster.")
+    k_min: int = Field(3, ge=2, le=50, description="kmeans: fewest clusters tried.")
+    k_max: int = Field(6, ge=2, le=50, description="kmeans: most clusters tried.")
+    run_label: str = Field("", pattern=r"^[A-Za-z0-9-]{0,32}$", description="Appended to the clustering run's id.")
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"scikitlearn", "parquet"},
+    deps=[dg.AssetDep(embeddings, partition_mapping=window_mapping)],
+    partitions_def=team_days_partitions,
+    backfill_policy=BACKFILL_POLICY,
+    code_version="1",
+)
+def cluster_assignments(
+    context: dg.AssetExecutionContext, config: ClusterConfig, lake: LakeResource
+) -> dg.MaterializeResult:
+    """Clusters over the window that ends with the day. Grain: one row a clustering run (one for each clustering
+    job and level) with its clusters and items nested. Guarantee: seeded by team, day, job and level, so the same
+    vectors give the same clusters; a window below the minimum is written as skipped, with its count.
+    """
+    settings = load_settings()
+    params = ClusteringParams(
+        method=cast(Method, config.method or settings.cluster_method),
+        min_cluster_size=config.min_cluster_size,
+        k_min=config.k_min,
+        k_max=config.k_max,
+    )
+
+    def stage(team_day: TeamDay) -> StageReport:
+        return ClusterWindow(
+            lake=lake.open(),
+            jobs=clustering_jobs(team_day.team),
+            params=params,
+            window_days=config.lookback_days or settings.window_days,
+            max_samples=config.max_samples or settings.max_samples,
+            min_items=config.min_items or settings.min_items_of(team_day.team),
+            log=context.log,
+            run_label=config.run_label,
+        ).run(team_day)
+
+    return materialize(context, stage)

@@ -1,0 +1,59 @@
+"""What every asset does around its stage: run it for each partition, report it to Dagster."""
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+
+from llma_assets.partitions import team_day_of
+from llma_assets.presentation.markdown import preview
+from llma_assets.stages.report import StageReport
+from llma_assets.team_day import TeamDay
+
+OWNERS = ["team:llm-analytics"]
+GROUP = "llm_analytics"
+
+# One run takes a contiguous range of a team's days; more than this in one run is split by Dagster.
+BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=31)
+
+
+def materialize(context: dg.AssetExecutionContext, stage: Callable[[TeamDay], StageReport]) -> dg.MaterializeResult:
+    """Run `stage` for each partition of this run, oldest first, with metadata on each.
+
+    A partition that cannot be read or locked fails the run; an empty one is written, reported with
+    its reason, and left to the asset's check.
+    """
+    keys = sorted(context.partition_keys)
+    reports = {key: stage(team_day_of(key)) for key in keys}
+    for key, report in reports.items():
+        context.add_asset_metadata(metadata(report), partition_key=key)
+        if report.empty_reason:
+            context.log.warning("%s has nothing to show: %s", key, report.empty_reason)
+    if len(keys) == 1:
+        # Staleness by content: a rerun that gives the same bytes leaves what is downstream fresh.
+        return dg.MaterializeResult(data_version=dg.DataVersion(reports[keys[0]].written.sha256[:16]))
+    return dg.MaterializeResult()
+
+
+def metadata(report: StageReport) -> dict[str, Any]:
+    """A report as Dagster metadata; numbers stay numbers, so that the UI plots them over partitions."""
+    shown: dict[str, Any] = {}
+    if report.empty_reason:
+        shown["empty_reason"] = report.empty_reason
+    table = preview(report.preview) if report.preview is not None else ""
+    if report.picture is not None:
+        encoded = base64.b64encode(report.picture).decode()
+        shown["map"] = dg.MetadataValue.md(f"![cluster map](data:image/png;base64,{encoded})\n\n{table}")
+    elif table:
+        shown["preview"] = dg.MetadataValue.md(table)
+    return shown | {
+        "items": report.items,
+        "rows_in": report.rows_in,
+        "dagster/row_count": report.written.rows,
+        "outcomes": dg.MetadataValue.json(report.counts),
+        **{name: value for name, value in report.figures.items() if value is not None},
+        "size_bytes": report.written.size_bytes,
+        "sha256": report.written.sha256,
+        "path": dg.MetadataValue.path(report.written.path),
+    }

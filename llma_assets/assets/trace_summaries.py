@@ -1,0 +1,47 @@
+"""trace_summaries: what each trace and generation of a day was about."""
+
+import dagster as dg
+
+from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
+from llma_assets.clustering_jobs import clustering_jobs
+from llma_assets.partitions import team_days_partitions
+from llma_assets.resources.clock import Clock
+from llma_assets.resources.event_source import TraceEventSource
+from llma_assets.resources.lake import LakeResource
+from llma_assets.resources.providers import Providers
+from llma_assets.settings import load_settings
+from llma_assets.stages.report import StageReport
+from llma_assets.stages.summarize import SummarizeDay
+from llma_assets.team_day import TeamDay
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"python", "parquet"},
+    deps=["trace_events"],
+    partitions_def=team_days_partitions,
+    backfill_policy=BACKFILL_POLICY,
+    pool="summaries",
+    code_version="1",
+)
+def trace_summaries(
+    context: dg.AssetExecutionContext,
+    lake: LakeResource,
+    event_source: dg.ResourceParam[TraceEventSource],
+    providers: Providers,
+    clock: Clock,
+) -> dg.MaterializeResult:
+    """Every item of the day, summarized or with the reason why not. Grain: one row an item (a trace or a
+    generation whose first event lies in the UTC day). Guarantee: each eligible item is there exactly once;
+    rerunning unchanged input gives the same bytes and repeats no finished summary.
+    """
+
+    def stage(team_day: TeamDay) -> StageReport:
+        levels = sorted({job.level for job in clustering_jobs(team_day.team)})
+        summarizer = providers.open_summarizer()
+        return SummarizeDay(
+            lake.open(), event_source, summarizer, levels, load_settings(), clock.now(), context.log
+        ).run(team_day)
+
+    return materialize(context, stage)

@@ -1,0 +1,1 @@
+"""What starts runs: the discovery sensor and the schedules."""

@@ -1,0 +1,167 @@
+"""Which runs a team needs now. Plain code over the lake and the source; the sensor only asks it.
+
+Truth is the lake: a partition says in its footer which version of its input it was made from. A run
+is due where that differs from what the source holds now. A partition that was written from today's
+input and has no items is settled, not due: idle teams are asked once, not for ever.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from llma_assets.checks import count_items
+from llma_assets.clustering_jobs import clustering_jobs
+from llma_assets.lake import Lake
+from llma_assets.resources.event_source import DayStats, TraceEventSource
+from llma_assets.settings import Settings
+from llma_assets.stages.window import combine
+from llma_assets.team_day import TeamDay
+from llma_assets.vocabulary import ItemStatus, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class DueRun:
+    """One run that is due. `version` names the input that it is due for."""
+
+    job: str
+    team_day: TeamDay
+    version: str
+
+    @property
+    def request_key(self) -> str:
+        """Equal for equal work: partition and content version."""
+        return f"{self.job}:{self.team_day}:{self.version[:16]}"
+
+
+@dataclass(frozen=True, slots=True)
+class TeamPlan:
+    """What a team needs.
+
+    Attributes:
+        due: runs to request now, oldest day first.
+        waiting: why days that hold items are not due.
+        settled: whether nothing can become due before the source's fingerprint or the hour changes.
+    """
+
+    due: list[DueRun] = field(default_factory=list)
+    waiting: dict[TeamDay, str] = field(default_factory=dict)
+    settled: bool = True
+
+
+def select_teams(teams: Sequence[str], settings: Settings) -> list[str]:
+    """Teams to look at: guaranteed ones first, then the sampled share of the allowed ones.
+
+    A skipped team is never looked at, not even a guaranteed one. The sample goes by a hash of the
+    team's id, so that a team is in it today if it was yesterday.
+    """
+    allowed = [team for team in teams if not settings.teams_allow or team in settings.teams_allow]
+    guaranteed = sorted(settings.teams_guaranteed - settings.teams_skip)
+    sampled = [t for t in sorted(set(allowed)) if _in_sample(t, settings.teams_sample_percent)]
+    return guaranteed + [t for t in sampled if t not in settings.teams_guaranteed and t not in settings.teams_skip]
+
+
+def _in_sample(team: str, percent: float) -> bool:
+    return int.from_bytes(hashlib.sha256(team.encode()).digest()[:8], "big") / 2**64 * 100 < percent
+
+
+def plan_team(team: str, lake: Lake, source: TraceEventSource, settings: Settings, now: datetime) -> TeamPlan:
+    """The runs that `team` needs at `now`."""
+    quiet_since = now - timedelta(minutes=settings.quiet_minutes)
+    stats = _stats(team, source, settings, quiet_since)
+    closed = {day: one for day, one in stats.items() if day.end <= quiet_since}
+    unfinished = any(one.finished < one.traces + one.generations for one in stats.values())
+
+    due: list[DueRun] = []
+    waiting: dict[TeamDay, str] = {}
+    stale = {day for day, one in closed.items() if _needs_summaries(lake, day, one)} | _emptied_days(lake, team, stats)
+    for day in sorted(stale):
+        due.append(DueRun("summarize_traces", day, closed[day].source_version if day in closed else "emptied"))
+    windows = _Windows(lake, settings)
+    for day in sorted(closed.keys() | set(lake.days("cluster_events", team))):
+        if any(one in stale for one in day.window(settings.window_days)):
+            waiting[day] = "summaries of the window are due first"
+            continue
+        version, embedded = windows.version(day), windows.most_items(day)
+        if embedded < settings.min_items_of(team):
+            waiting[day] = f"{Reason.TOO_FEW_ITEMS} ({embedded} of {settings.min_items_of(team)})"
+            if not _emitted(lake, day):
+                continue
+        if not _clustered_from(lake, day, version):
+            due.append(DueRun("cluster_traces", day, version))
+    # A day that is not closed, or a trace that is not finished, becomes due by the passing of time.
+    return TeamPlan(due, waiting, settled=not due and not unfinished and len(closed) == len(stats))
+
+
+def days_to_summarize(
+    team: str, lake: Lake, source: TraceEventSource, settings: Settings, now: datetime
+) -> set[TeamDay]:
+    """Days whose summaries were made from other items than the finished ones of now, closed or not."""
+    stats = _stats(team, source, settings, now - timedelta(minutes=settings.quiet_minutes))
+    return {day for day, one in stats.items() if _needs_summaries(lake, day, one)} | _emptied_days(lake, team, stats)
+
+
+def _stats(team: str, source: TraceEventSource, settings: Settings, quiet_since: datetime) -> dict[TeamDay, DayStats]:
+    levels = sorted({job.level for job in clustering_jobs(team)})
+    days = source.day_stats(team, quiet_since, levels)
+    return {TeamDay(team, one.day): one for one in days if one.day >= settings.start_date}
+
+
+def _needs_summaries(lake: Lake, day: TeamDay, stats: DayStats) -> bool:
+    if not stats.finished:
+        return False
+    if lake.source_version("trace_summaries", day) != stats.source_version:
+        return True
+    if lake.source_version("embeddings", day) == stats.source_version:
+        return False
+    # Summarized from this very input: due only if there is something to embed.
+    return count_items(lake, "trace_summaries", day) > 0
+
+
+def _emptied_days(lake: Lake, team: str, stats: dict[TeamDay, DayStats]) -> set[TeamDay]:
+    """Days whose summaries were made from items that the source no longer has."""
+    return {
+        day
+        for day in lake.days("trace_summaries", team)
+        if (day not in stats or not stats[day].finished) and lake.source_version("trace_summaries", day)
+    }
+
+
+def _emitted(lake: Lake, day: TeamDay) -> bool:
+    return lake.exists("cluster_events", day) and count_items(lake, "cluster_events", day) > 0
+
+
+def _clustered_from(lake: Lake, day: TeamDay, version: str) -> bool:
+    """Whether the day was clustered from this very window, up to its events or to an empty result."""
+    if lake.source_version("cluster_assignments", day) != version:
+        return False
+    if lake.source_version("cluster_events", day) == version:
+        return True
+    return count_items(lake, "cluster_assignments", day) == 0
+
+
+class _Windows:
+    """Figures of windows, each day read once although it lies in several windows."""
+
+    def __init__(self, lake: Lake, settings: Settings):
+        self._lake, self._days = lake, settings.window_days
+        self._read: dict[TeamDay, tuple[str, Counter[str]]] = {}
+
+    def version(self, day: TeamDay) -> str:
+        """What `stages.window.window_version` would say."""
+        return combine({one: self._of(one)[0] for one in day.window(self._days)})
+
+    def most_items(self, day: TeamDay) -> int:
+        """Embedded items of the level that has most: one clusterable level is reason enough to run."""
+        counts: Counter[str] = sum((self._of(one)[1] for one in day.window(self._days)), Counter())
+        return max(counts.values(), default=0)
+
+    def _of(self, day: TeamDay) -> tuple[str, Counter[str]]:
+        if day not in self._read:
+            levels: Counter[str] = Counter()
+            if self._lake.exists("embeddings", day):
+                rows = self._lake.read("embeddings", day, ["level", "status"]).to_pylist()
+                levels = Counter(row["level"] for row in rows if row["status"] == ItemStatus.EMBEDDED)
+            self._read[day] = (self._lake.source_version("embeddings", day) or "", levels)
+        return self._read[day]

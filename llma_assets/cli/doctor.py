@@ -1,0 +1,91 @@
+"""`llma doctor`: what is missing, and what to type."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from llma_assets.cli.output import console, print_json, safe
+from llma_assets.errors import LlmaError
+from llma_assets.settings import Settings, load_settings
+
+Check = tuple[str, Callable[[Settings], str]]
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Check the set-up. Exit code 1 if something is missing."""
+    try:
+        settings = load_settings()
+    except LlmaError as error:
+        results = [{"check": "settings", "ok": False, "detail": str(error)}]
+    else:
+        results = [_result(name, check, settings) for name, check in _CHECKS]
+    if as_json:
+        print_json(results)
+    else:
+        for result in results:
+            mark, style = ("ok     ", "green") if result["ok"] else ("missing", "bold red")
+            console.print(mark, style=style, end="  ")
+            console.print(safe(f"{result['check']}: {result['detail']}"), markup=False, highlight=False)
+    if not all(result["ok"] for result in results):
+        raise typer.Exit(1)
+
+
+def _result(name: str, check: Callable[[Settings], str], settings: Settings) -> dict[str, object]:
+    try:
+        return {"check": name, "ok": True, "detail": check(settings)}
+    except (LlmaError, OSError) as error:
+        return {"check": name, "ok": False, "detail": str(error)}
+
+
+def _python(_: Settings) -> str:
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        raise LlmaError(f"Python {sys.version.split()[0]}; 3.11, 3.12 or 3.13 is needed")
+    return sys.version.split()[0]
+
+
+def _lake(settings: Settings) -> str:
+    from llma_assets.lake import Lake
+
+    lake = Lake(settings.lake)
+    probe = f"{lake.root}/.doctor"
+    lake.write_bytes(probe, b"")
+    lake.fs.rm(probe)
+    teams = lake.teams()
+    return f"{lake.root} can be written; teams: {', '.join(teams) or 'none yet; type: llma ingest PATH --team TEAM'}"
+
+
+def _dagster(settings: Settings) -> str:
+    from llma_assets.instance import dagster_home
+
+    return f"DAGSTER_HOME is {dagster_home(settings)}"
+
+
+def _embedder(settings: Settings) -> str:
+    if settings.embedder == "lsa":
+        return "lsa: for smoke tests only, its clusters say little; unset LLMA_EMBEDDER for the real model"
+    if settings.embedder == "openai":
+        return f"openai: {settings.openai_embedding_model}"
+    from llma_assets.embedding.minilm import find_model
+
+    return f"all-MiniLM-L6-v2 in {find_model(settings.model_dir)}"
+
+
+def _key(settings: Settings) -> str:
+    users = [name for name in ("summarizer", "embedder", "labeler") if getattr(settings, name) == "openai"]
+    if not users:
+        return "no key needed: everything runs on this machine"
+    if not os.environ.get("OPENAI_API_KEY") and not settings.openai_base_url:
+        raise LlmaError(f"{', '.join(users)} = openai, but OPENAI_API_KEY is not set; type: export OPENAI_API_KEY=…")
+    return f"{', '.join(users)} = openai at {settings.openai_base_url or 'the default address'}"
+
+
+_CHECKS: list[Check] = [
+    ("python", _python),
+    ("lake", _lake),
+    ("dagster", _dagster),
+    ("embedder", _embedder),
+    ("key", _key),
+]

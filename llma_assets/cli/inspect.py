@@ -1,0 +1,190 @@
+"""Commands that only read: teams, status, runs, clusters, trace, sql."""
+
+from typing import Annotated, Any
+
+import typer
+
+from llma_assets.cli.output import cell, console, print_json, print_rows, safe
+from llma_assets.cli.project import Project, Rows
+from llma_assets.errors import InputRejected
+from llma_assets.team_day import check_team
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Team = Annotated[str | None, typer.Option("--team", help="Only this team.")]
+
+
+def teams(as_json: Json = False) -> None:
+    """Teams with events: days, items, and the newest clustering run."""
+    rows = Project().rows(
+        """
+        SELECT status.team_id, min(status.date) AS first_day, max(status.date) AS last_day, count(*) AS days,
+               sum(events)::BIGINT AS events, sum(items)::BIGINT AS items,
+               (SELECT max_by(clustering_run_id, date) FROM runs
+                WHERE runs.team_id = status.team_id AND status = 'clustered') AS newest_run
+        FROM team_day_status AS status GROUP BY ALL ORDER BY ALL
+        """
+    )
+    print_rows(rows, as_json, empty="no team has events yet; type: llma ingest PATH --team TEAM")
+
+
+def status(team: Team = None, as_json: Json = False) -> None:
+    """For each team and day, how far it got; where nothing is shown, why."""
+    rows = Project().rows(
+        """
+        SELECT team_id, date, status, events, items, sampled, summarized, failed, skipped, embedded, clusters, emitted,
+               window_items, llm_cost_usd, reason
+        FROM team_day_status WHERE $team IS NULL OR team_id = $team ORDER BY team_id, date
+        """,
+        {"team": team and check_team(team)},
+    )
+    if not as_json:
+        rows = [_short_status(row) for row in rows]
+    print_rows(rows, as_json, empty="no events yet; type: llma ingest PATH --team TEAM")
+
+
+def _short_status(row: dict[str, Any]) -> dict[str, Any]:
+    """What fits a terminal; `--json` has every figure."""
+    why = [row["reason"]] if row["reason"] else []
+    why += [f"{reason} {count}" for reason, count in (row["skipped"] or {}).items()]
+    names = ("date", "status", "events", "items", "sampled", "summarized", "embedded", "clusters", "emitted")
+    return {"team": row["team_id"]} | {name: row[name] for name in names} | {"why": ", ".join(why)}
+
+
+def runs(team: Team = None, as_json: Json = False) -> None:
+    """Clustering runs, newest first."""
+    rows = Project().rows(
+        """
+        SELECT clustering_run_id, team_id, level, date, window_start, window_end, status, items_analyzed, cluster_count,
+               noise_share, method, reason
+        FROM runs WHERE $team IS NULL OR team_id = $team ORDER BY date DESC, team_id, level DESC
+        """,
+        {"team": team and check_team(team)},
+    )
+    print_rows(rows, as_json, empty="no clustering run yet; type: llma run --team TEAM --date DATE")
+
+
+def clusters(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A clustering run id, as `llma runs` prints it.")],
+    as_json: Json = False,
+) -> None:
+    """The clusters of one clustering run, largest first, each with its five top items."""
+    project = Project()
+    found = project.rows("SELECT * FROM runs WHERE clustering_run_id = $run", {"run": run})
+    if not found:
+        raise InputRejected(f"RUN: there is no clustering run {run!r}; `llma runs` lists them")
+    named = project.rows(
+        """
+        SELECT clusters.*, metrics.avg_cost, metrics.total_cost, metrics.avg_latency, metrics.avg_tokens,
+               metrics.error_count, metrics.error_rate
+        FROM clusters JOIN cluster_metrics AS metrics USING (team_id, clustering_run_id, cluster_id)
+        WHERE clustering_run_id = $run ORDER BY cluster_id = -1, size DESC, cluster_id
+        """,
+        {"run": run},
+    )
+    top = project.rows(
+        """
+        SELECT cluster_id, rank, item_id, title, distance_to_centroid, trace_timestamp FROM cluster_items
+        WHERE clustering_run_id = $run AND rank < 5 ORDER BY cluster_id, rank
+        """,
+        {"run": run},
+    )
+    for one in named:
+        one["top_items"] = [item for item in top if item["cluster_id"] == one["cluster_id"]]
+    if as_json:
+        print_json({"run": found[0], "clusters": named})
+        return
+    print_clusters(found[0], named)
+
+
+def print_clusters(run: dict[str, Any], named: Rows) -> None:
+    """A clustering run as text."""
+    window = f"{cell(run['window_start'])} to {cell(run['window_end'])} UTC"
+    out = console.print
+    out(f"{run['clustering_run_id']}  {run['job_name']}, level {run['level']}", style="bold", markup=False)
+    out(
+        f"window {window}; {run['items_analyzed']} of {run['items_in_window']} items, method {run['method']}",
+        markup=False,
+    )
+    out(f"{run['cluster_count']} clusters, {run['items_noise']} items are noise", markup=False)
+    if run["reason"]:
+        out(f"{run['status']}: {run['reason']}, {run['items_in_window']} of {run['min_items']} items", markup=False)
+    for one in named:
+        noise = "  (NOISE/OUTLIERS)" if one["cluster_id"] == -1 else ""
+        out(f"\n[{one['cluster_id']}]{noise}  {safe(one['title'])}", style="bold cyan", markup=False, highlight=False)
+        facts = [f"{one['size']} items", f"{one['share']:.0%}", f"{one['error_count']} with errors"]
+        facts += [f"${one['total_cost']:.4g} in all"] if one["total_cost"] is not None else []
+        facts += [f"{one['avg_latency']:.3g} s on average"] if one["avg_latency"] is not None else []
+        out("    " + ", ".join(facts), markup=False, highlight=False)
+        for line in one["description"].splitlines():
+            out(f"    {safe(line)}", markup=False, highlight=False)
+        for item in one["top_items"]:
+            place = f"{item['rank']}. {item['distance_to_centroid']:.3f}  {cell(item['trace_timestamp'])}"
+            text = f"{place}  {safe(item['title'] or '')}"
+            out(f"      {text}", style="dim", markup=False, highlight=False, overflow="ellipsis", no_wrap=True)
+
+
+def trace(
+    trace_id: Annotated[str, typer.Argument(metavar="ID", help="A trace id.")],
+    team: Team = None,
+    as_json: Json = False,
+) -> None:
+    """One trace: its numbered text, its summary, and the clusters that it is in."""
+    from llma_assets.traces.text import render_trace
+
+    project = Project()
+    found = project.rows(
+        "SELECT DISTINCT team_id FROM trace_events WHERE trace_id = $id AND ($team IS NULL OR team_id = $team)",
+        {"id": trace_id, "team": team and check_team(team)},
+    )
+    if not found:
+        raise InputRejected(f"ID: no trace {trace_id!r} was ingested" + (f" for team {team}" if team else ""))
+    if len(found) > 1:
+        names = ", ".join(sorted(row["team_id"] for row in found))
+        raise InputRejected(f"ID: {trace_id!r} is a trace of several teams ({names}); say which with --team")
+    team = str(found[0]["team_id"])
+    events = _trace_events(project, team, trace_id)
+    text = render_trace(events, project.settings.max_text_chars).text if events else ""
+    summaries = project.rows(
+        "SELECT level, title, status, reason, summary_bullets, interesting_notes, item_cost_usd, item_latency_s, "
+        "item_error_count FROM trace_summaries WHERE team_id = $team AND trace_id = $id AND level = 'trace'",
+        {"team": team, "id": trace_id},
+    )
+    places = project.rows(
+        "SELECT i.clustering_run_id, i.cluster_id, c.title, i.rank, i.distance_to_centroid FROM cluster_items AS i "
+        "JOIN clusters AS c USING (team_id, clustering_run_id, cluster_id) "
+        "WHERE i.team_id = $team AND i.trace_id = $id AND i.level = 'trace' ORDER BY i.clustering_run_id",
+        {"team": team, "id": trace_id},
+    )
+    if as_json:
+        print_json({"team_id": team, "trace_id": trace_id, "text": text, "summary": summaries, "clusters": places})
+        return
+    console.print(safe(text), markup=False, highlight=False)
+    for row in summaries:
+        console.print(
+            f"\n{safe(row['title'] or '')}  {row['status']} {row['reason'] or ''}", style="bold", markup=False
+        )
+        for note in row["summary_bullets"] + row["interesting_notes"]:
+            console.print(f"- {safe(note['text'])}  {note['line_refs']}", markup=False, highlight=False)
+    print_rows(places, False, title="clusters", empty="in no cluster yet")
+
+
+def _trace_events(project: Project, team: str, trace_id: str) -> list[Any]:
+    from llma_assets.definitions import resources
+    from llma_assets.resources.event_source import LakeEventSource
+    from llma_assets.team_day import TeamDay
+
+    days = project.rows(
+        "SELECT min(date) AS first, max(date) AS last FROM trace_events WHERE team_id = $team AND trace_id = $id",
+        {"team": team, "id": trace_id},
+    )[0]
+    source = resources(project.settings)["event_source"]
+    assert isinstance(source, LakeEventSource)
+    return next(source.traces(TeamDay(team, days["first"]), [trace_id], days["last"]), [])
+
+
+def sql(
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="One statement that reads.")],
+    as_json: Json = False,
+) -> None:
+    """Ask the views in SQL: events, runs, clusters, cluster_items, cluster_metrics, team_day_status, …"""
+    print_rows(Project().rows(query), as_json, empty="no rows")

@@ -1,0 +1,61 @@
+"""What every command needs: the settings, the lake and the views, opened on first use."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import Any
+
+from llma_assets.errors import InputRejected
+from llma_assets.lake import Lake
+from llma_assets.settings import Settings, load_settings
+
+Rows = list[dict[str, Any]]
+
+
+class Project:
+    """The lake that LLMA_HOME names."""
+
+    def __init__(self) -> None:
+        self.settings: Settings = load_settings()
+        self.lake = Lake(self.settings.lake)
+
+    def rows(self, text: str, parameters: dict[str, Any] | None = None) -> Rows:
+        """The rows of one query over the views."""
+        from llma_assets.views import query
+
+        with self.views() as connection:
+            table = query(connection, text, parameters)
+        return table.to_pylist(maps_as_pydicts="lossy")
+
+    @contextmanager
+    def views(self) -> Iterator[Any]:
+        """A locked-down connection that sees the views."""
+        from llma_assets.resources.duckdb import duckdb_resource
+        from llma_assets.views import open_views
+
+        with open_views(self.lake, self.settings, duckdb_resource(self.settings)) as connection:
+            yield connection
+
+    def refresh_views_file(self) -> None:
+        """Make `llma.duckdb` fit this program, for DuckDB shells."""
+        from llma_assets.views import write_views_file
+
+        write_views_file(self.lake, self.settings)
+
+
+def parse_day(text: str, field: str, settings: Settings) -> date:
+    """A UTC day that has a partition.
+
+    Raises:
+        InputRejected: not YYYY-MM-DD, before the start date, or after today.
+    """
+    today = datetime.now(UTC).date()
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise InputRejected(f"{field}: {text!r} is not a date like 2026-01-31") from None
+    if not settings.start_date <= day <= today:
+        raise InputRejected(
+            f"{field}: {day} is not between {settings.start_date} (LLMA_START_DATE) and today, {today} (UTC)"
+        )
+    return day

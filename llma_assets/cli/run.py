@@ -1,0 +1,120 @@
+"""`llma run`: summaries and clusters of a team's days, through Dagster, in this process."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from llma_assets.cli.output import console, print_json, print_rows, safe
+from llma_assets.cli.project import Project, parse_day
+from llma_assets.errors import InputRejected
+from llma_assets.team_day import TeamDay, check_team
+
+
+def run(
+    team: Annotated[str, typer.Option(help="The team.")],
+    date: Annotated[str, typer.Option(help="UTC day, YYYY-MM-DD: the last day of the window.")],
+    to: Annotated[str | None, typer.Option(help="Do every day from --date to this one.")] = None,
+    lookback_days: Annotated[int | None, typer.Option(min=1, max=90, help="Days of the window.")] = None,
+    max_samples: Annotated[int | None, typer.Option(min=20, max=10_000, help="Items to learn from.")] = None,
+    method: Annotated[str | None, typer.Option(help="hdbscan or kmeans.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show Dagster's log.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Summarize, embed, cluster, name and emit. Exit code 0: every day is shown; 3: a day has nothing to show
+    and the reason is printed; 1: a run failed."""
+    project = Project()
+    check_team(team)
+    first = parse_day(date, "--date", project.settings)
+    last = parse_day(to, "--to", project.settings) if to else first
+    if last < first:
+        raise InputRejected(f"--to: {last} is before --date {first}")
+    if method not in (None, "hdbscan", "kmeans"):
+        raise InputRejected(f"--method: {method!r} is not one of hdbscan, kmeans")
+    if team not in project.lake.teams():
+        known = ", ".join(project.lake.teams()) or "none yet; type: llma ingest PATH --team TEAM"
+        raise InputRejected(f"--team: {team!r} has no events in {project.lake.root} (teams: {known})")
+    config = {"lookback_days": lookback_days, "max_samples": max_samples, "method": method}
+    config = {name: value for name, value in config.items() if value is not None}
+    days = [TeamDay(team, first + timedelta(days=n)) for n in range((last - first).days + 1)]
+    outcomes = list(_run_days(project, days, config, "INFO" if verbose else "CRITICAL", quiet=as_json))
+    project.refresh_views_file()
+    _print(project, days, outcomes, as_json)
+
+
+def _run_days(
+    project: Project, days: list[TeamDay], config: dict[str, Any], log_level: str, quiet: bool
+) -> Iterator[Any]:
+    from llma_assets.instance import execute, open_instance
+
+    lookback = config.get("lookback_days", project.settings.window_days)
+    config = {"ops": {"cluster_assignments": {"config": config}}} if config else {}
+    summarized: set[TeamDay] = set()
+    with open_instance(project.settings) as instance:
+        for day in days:
+            stale = [one for one in _days_to_summarize(project, day.window(lookback), day) if one not in summarized]
+            for job, one, run_config in [
+                *(("summarize_traces", one, {}) for one in stale),
+                ("cluster_traces", day, config),
+            ]:
+                begun = time.monotonic()
+                result = execute(job, one, instance, run_config=run_config, log_level=log_level)
+                yield tell(one, job, result, time.monotonic() - begun, quiet)
+            summarized |= set(stale)
+
+
+def _days_to_summarize(project: Project, window: list[TeamDay], day: TeamDay) -> list[TeamDay]:
+    """Days of the window whose summaries are not made from what the source holds now, and the day itself."""
+    from llma_assets.automation.discovery import days_to_summarize
+    from llma_assets.definitions import resources
+
+    source = resources(project.settings)["event_source"]
+    due = days_to_summarize(day.team, project.lake, source, project.settings, datetime.now(UTC))  # type: ignore[arg-type]
+    return [one for one in window if one in due or one == day]
+
+
+def tell(day: TeamDay, job: str, result: Any, duration_s: float, quiet: bool = False) -> dict[str, Any]:
+    """Say how a run ended, and return it. `nothing` is a partition that a check rejected as empty."""
+    rejected = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    failures = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    errors = [_innermost(error) for error in failures if error and "AssetCheckFailed" not in (error.cls_name or "")]
+    state = "ok" if result.success else ("nothing" if rejected and not errors else "failed")
+    if not quiet:
+        style = {"ok": "green", "nothing": "yellow", "failed": "bold red"}[state]
+        line = f"  {job:<17} {day}  {state}  {duration_s:.1f} s"
+        console.print(line, style=style, markup=False, highlight=False)
+        for error in errors:
+            console.print(f"    {safe(error)}", style="red", markup=False, highlight=False)
+    return {"partition": str(day), "job": job, "state": state, "dagster_run_id": result.run_id, "errors": errors}
+
+
+def _innermost(error: Any) -> str:
+    while error.cause is not None:
+        error = error.cause
+    return str(error.message).strip()
+
+
+def _print(project: Project, days: list[TeamDay], outcomes: list[dict[str, Any]], as_json: bool) -> None:
+    shown = project.rows(
+        "SELECT date, status, items, summarized, embedded, clusters, emitted, reason FROM team_day_status "
+        "WHERE team_id = $team AND date BETWEEN $first AND $last ORDER BY date",
+        {"team": days[0].team, "first": days[0].day, "last": days[-1].day},
+    )
+    runs = project.rows(
+        "SELECT clustering_run_id, status, items_analyzed, cluster_count, reason FROM runs "
+        "WHERE team_id = $team AND date BETWEEN $first AND $last ORDER BY date, level DESC",
+        {"team": days[0].team, "first": days[0].day, "last": days[-1].day},
+    )
+    if as_json:
+        print_json({"runs": outcomes, "status": shown, "clustering_runs": runs})
+    else:
+        print_rows(shown, False, empty="no events on these days")
+        clustered = [row["clustering_run_id"] for row in runs if row["status"] == "clustered"]
+        if clustered:
+            console.print(f"look at them: llma clusters {clustered[-1]}", style="dim", markup=False, highlight=False)
+    if any(outcome["state"] == "failed" for outcome in outcomes):
+        raise typer.Exit(1)
+    if any(outcome["state"] == "nothing" for outcome in outcomes):
+        raise typer.Exit(3)

@@ -1,0 +1,21 @@
+"""The two jobs, as the reference has two coordinators: summarize the day, cluster the window."""
+
+import dagster as dg
+
+# Seconds, enforced by Dagster's run monitoring. A run that is killed goes on from its checkpoint.
+SUMMARIZE_MAX_RUNTIME_S = 2 * 60 * 60
+CLUSTER_MAX_RUNTIME_S = 30 * 60
+
+summarize_traces = dg.define_asset_job(
+    "summarize_traces",
+    selection=dg.AssetSelection.assets("trace_summaries", "embeddings"),
+    description="Summarize and embed the items of one (team, day).",
+    tags={"dagster/max_runtime": str(SUMMARIZE_MAX_RUNTIME_S)},
+)
+
+cluster_traces = dg.define_asset_job(
+    "cluster_traces",
+    selection=dg.AssetSelection.assets("cluster_assignments", "cluster_labels", "cluster_events"),
+    description="Cluster, name and emit the window that ends with one (team, day).",
+    tags={"dagster/max_runtime": str(CLUSTER_MAX_RUNTIME_S)},
+)

@@ -1,0 +1,17 @@
+"""The only place that asks what time it is."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+
+class Clock(dg.ConfigurableResource):
+    """The wall clock, UTC; `fixed` stops it for tests and for replays of a past day."""
+
+    fixed: str | None = None
+
+    def now(self) -> datetime:
+        """The current instant, aware, UTC."""
+        if self.fixed is not None:
+            return datetime.fromisoformat(self.fixed).astimezone(UTC)
+        return datetime.now(UTC)

@@ -1,0 +1,112 @@
+-- One row a team and day that has events or results: how far it got, and where nothing is shown, why.
+CREATE VIEW team_day_status AS
+WITH event_days AS (
+    SELECT team_id, date, count(DISTINCT uuid) AS events
+    FROM trace_events
+    WHERE event IN ('$ai_generation', '$ai_embedding', '$ai_span', '$ai_trace', '$ai_metric', '$ai_feedback', '$ai_evaluation')
+      AND NOT is_own
+    GROUP BY ALL
+),
+reasons AS (
+    SELECT team_id, date, map_from_entries(list((reason, items) ORDER BY items DESC, reason)) AS skipped,
+           arg_max(reason || ' (' || items || ')', (items, reason)) AS commonest
+    FROM (
+        SELECT team_id, date, reason, count(*) AS items
+        FROM trace_summaries WHERE reason IS NOT NULL GROUP BY ALL
+    )
+    GROUP BY ALL
+),
+summarized AS (
+    SELECT team_id, date,
+        count(*) AS items,
+        count(*) FILTER (reason IS NULL OR reason <> 'not_sampled' AND reason <> 'not_finished') AS sampled,
+        count(*) FILTER (status = 'summarized') AS summarized,
+        count(*) FILTER (status = 'failed') AS failed,
+        sum(cost_usd) AS llm_cost_usd
+    FROM trace_summaries GROUP BY ALL
+),
+embedded_levels AS (
+    SELECT team_id, date, level, count(*) FILTER (status = 'embedded') AS embedded
+    FROM embeddings GROUP BY ALL
+),
+embedded AS (
+    SELECT team_id, date, CAST(sum(embedded) AS BIGINT) AS embedded FROM embedded_levels GROUP BY ALL
+),
+clustered AS (
+    SELECT team_id, date,
+        CAST(sum(len(clusters)) AS BIGINT) AS clusters,
+        CAST(sum(items_analyzed) AS BIGINT) AS analyzed,
+        string_agg(level || ': ' || reason || ' (' || items_in_window || ' of ' || min_items || ')', '; ' ORDER BY level)
+            FILTER (reason IS NOT NULL) AS refused
+    FROM cluster_assignments GROUP BY ALL
+),
+emitted AS (
+    SELECT team_id, date, count(*) AS emitted FROM cluster_events GROUP BY ALL
+),
+days AS (
+    SELECT team_id, date FROM event_days
+    UNION SELECT team_id, date FROM trace_summaries
+    UNION SELECT team_id, date FROM cluster_assignments
+),
+windows AS (
+    -- Embedded items of the fuller level in the window that ends with the day.
+    SELECT days.team_id, days.date, CAST(coalesce(max(of_level.items), 0) AS BIGINT) AS window_items
+    FROM days
+    LEFT JOIN LATERAL (
+        SELECT level, sum(embedded) AS items
+        FROM embedded_levels
+        WHERE embedded_levels.team_id = days.team_id
+          AND embedded_levels.date BETWEEN days.date - (SELECT CAST(window_days AS INTEGER) - 1 FROM lake_settings) AND days.date
+        GROUP BY level
+    ) AS of_level ON true
+    GROUP BY ALL
+),
+joined AS (
+    SELECT
+        team_id, date,
+        coalesce(events, 0) AS events,
+        coalesce(items, 0) AS items,
+        coalesce(sampled, 0) AS sampled,
+        coalesce(summarized, 0) AS summarized,
+        coalesce(skipped, MAP {}) AS skipped,
+        coalesce(failed, 0) AS failed,
+        coalesce(embedded, 0) AS embedded,
+        coalesce(window_items, 0) AS window_items,
+        coalesce(clusters, 0) AS clusters,
+        coalesce(emitted, 0) AS emitted,
+        coalesce(llm_cost_usd, 0) AS llm_cost_usd,
+        items IS NULL AS never_summarized,
+        analyzed IS NULL AS never_clustered,
+        analyzed, refused, commonest,
+        coalesce((SELECT min_items FROM lake_team_minimum AS own WHERE own.team_id = days.team_id),
+                 (SELECT min_items FROM lake_settings)) AS min_items
+    FROM days
+    LEFT JOIN event_days USING (team_id, date)
+    LEFT JOIN summarized USING (team_id, date)
+    LEFT JOIN reasons USING (team_id, date)
+    LEFT JOIN embedded USING (team_id, date)
+    LEFT JOIN windows USING (team_id, date)
+    LEFT JOIN clustered USING (team_id, date)
+    LEFT JOIN emitted USING (team_id, date)
+)
+SELECT
+    team_id, date, events, items, sampled, summarized, skipped, failed, embedded, window_items, clusters, emitted,
+    llm_cost_usd,
+    CASE
+        WHEN emitted > 0 THEN 'shown'
+        WHEN never_summarized THEN 'waiting'
+        WHEN items > 0 AND summarized = 0 THEN 'nothing'
+        WHEN window_items < min_items OR analyzed = 0 THEN 'nothing'
+        ELSE 'waiting'
+    END AS status,
+    CASE
+        WHEN emitted > 0 THEN refused
+        WHEN never_summarized THEN 'not summarized yet'
+        WHEN items > 0 AND summarized = 0 THEN coalesce(commonest, 'no_items')
+        WHEN analyzed = 0 THEN refused
+        WHEN window_items < min_items THEN 'too_few_items (' || window_items || ' of ' || min_items || ')'
+        WHEN embedded = 0 AND summarized > 0 THEN 'not embedded yet'
+        WHEN never_clustered THEN 'not clustered yet'
+        ELSE 'not emitted yet'
+    END AS reason
+FROM joined;

@@ -1,0 +1,223 @@
+"""cluster_assignments: one clustering run for each job of a team, over the window that ends with a day."""
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from llma_assets.clustering.cluster import cluster
+from llma_assets.clustering.result import ALGORITHM_VERSION, NOISE, Clustering, ClusteringParams
+from llma_assets.clustering_jobs import ClusteringJob
+from llma_assets.emission.identity import clustering_run_id, seed_of
+from llma_assets.errors import PartitionMissing
+from llma_assets.lake import Lake
+from llma_assets.schemas import CLUSTER_ASSIGNMENTS
+from llma_assets.stages.matrix import to_matrix
+from llma_assets.stages.report import StageReport
+from llma_assets.stages.retract import retract
+from llma_assets.stages.window import window_version
+from llma_assets.team_day import TeamDay
+from llma_assets.traces.sampling import sample_by_day
+from llma_assets.vocabulary import ItemStatus, Reason, RunStatus
+
+TABLE = "cluster_assignments"
+_COLUMNS = ["date", "level", "item_id", "trace_id", "generation_id", "trace_timestamp", "model", "status", "embedding"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterWindow:
+    """Everything that clustering one window needs."""
+
+    lake: Lake
+    jobs: Sequence[ClusteringJob]
+    params: ClusteringParams
+    window_days: int
+    max_samples: int
+    min_items: int
+    log: logging.Logger
+    run_label: str = ""
+
+    def run(self, team_day: TeamDay) -> StageReport:
+        """Write the partition and report.
+
+        Raises:
+            PartitionMissing: a day of the window has summaries to embed, but no embeddings.
+        """
+        started = time.monotonic()
+        with self.lake.lock(TABLE, team_day):
+            window = team_day.window(self.window_days)
+            _refuse_gaps(self.lake, window)
+            embeddings = self._embeddings(window)
+            runs = [self._clustering_run(team_day, job, embeddings) for job in self.jobs]
+            table = pa.Table.from_pylist(runs, CLUSTER_ASSIGNMENTS)
+            version = window_version(self.lake, window)
+            if not any(run["items_analyzed"] for run in runs):
+                retract(self.lake, ["cluster_events", "cluster_labels"], team_day, version)
+            written = self.lake.write(TABLE, team_day, table, version)
+        return _report(team_day, written, runs, time.monotonic() - started)
+
+    def _embeddings(self, window: Sequence[TeamDay]) -> pa.Table:
+        """Embedded items of the window, each once, by level and item id, all of one model."""
+        rows = self.lake.read_days("embeddings", window, _COLUMNS)
+        rows = rows.filter(pc.equal(rows["status"], str(ItemStatus.EMBEDDED)))
+        if rows.num_rows == 0:
+            return rows
+        # Vectors of different models never meet: the newest day decides, the rest is counted.
+        newest = rows["model"][-1].as_py()
+        rows = rows.filter(pc.equal(rows["model"], newest))
+        rows = rows.sort_by([("level", "ascending"), ("item_id", "ascending"), ("date", "ascending")])
+        keys = list(zip(rows["level"].to_pylist(), rows["item_id"].to_pylist(), strict=True))
+        first = [n for n, key in enumerate(keys) if n == 0 or keys[n - 1] != key]
+        return rows.take(first)
+
+    def _clustering_run(self, team_day: TeamDay, job: ClusteringJob, embeddings: pa.Table) -> dict[str, Any]:
+        items = embeddings.filter(pc.equal(embeddings["level"], str(job.level)))
+        seed = seed_of(team_day.team, team_day.day.isoformat(), job.job_id, job.level, ALGORITHM_VERSION)
+        params = replace(self.params, seed=seed)
+        window = team_day.window(self.window_days)
+        row = {
+            "team_id": team_day.team,
+            "date": team_day.day,
+            "clustering_run_id": clustering_run_id(team_day.team, job.level, team_day.end, job.job_id, self.run_label),
+            "level": job.level,
+            "job_id": job.job_id,
+            "job_name": job.name,
+            "window_start": window[0].start,
+            "window_end": team_day.end,
+            "status": RunStatus.SKIPPED,
+            "reason": Reason.TOO_FEW_ITEMS if items.num_rows else Reason.NO_ITEMS,
+            "min_items": self.min_items,
+            "items_in_window": items.num_rows,
+            "items_analyzed": 0,
+            "items_clustered": 0,
+            "items_noise": 0,
+            "method": params.method,
+            "params": "{}",
+            "seed": seed,
+            "algorithm_version": ALGORITHM_VERSION,
+            "guard_path": [],
+            "clusters": [],
+            "items": [],
+        }
+        if items.num_rows < self.min_items:
+            self.log.info(
+                "%s: %s skipped, %d of %d items", row["clustering_run_id"], job.level, items.num_rows, self.min_items
+            )
+            return row
+        chosen = sample_by_day(
+            items["item_id"].to_pylist(), items["date"].to_pylist(), self.max_samples, row["clustering_run_id"]
+        )
+        items = items.filter(pa.array(chosen))
+        self.log.info(
+            "%s: clustering %d of %d items by %s",
+            row["clustering_run_id"],
+            items.num_rows,
+            row["items_in_window"],
+            params.method,
+        )
+        result = cluster(to_matrix(items["embedding"]), params)
+        self.log.info("%s: %d clusters, path %s", row["clustering_run_id"], len(result.clusters), result.guard_path)
+        return row | self._outcome(result, items)
+
+    def _outcome(self, result: Clustering, items: pa.Table) -> dict[str, Any]:
+        noise = int(np.count_nonzero(result.labels == NOISE))
+        ids = items["item_id"].to_pylist()
+        return {
+            "status": RunStatus.CLUSTERED,
+            "reason": None,
+            "items_analyzed": items.num_rows,
+            "items_clustered": items.num_rows - noise,
+            "items_noise": noise,
+            "noise_share": noise / items.num_rows,
+            "params": json.dumps(result.params | {"max_samples": self.max_samples}, sort_keys=True),
+            "embedding_model": items["model"][0].as_py(),
+            "silhouette": result.quality.get("silhouette"),
+            "relative_validity": result.quality.get("relative_validity"),
+            "optimal_k": result.quality.get("optimal_k"),
+            "inertia": result.quality.get("inertia"),
+            "guard_path": list(result.guard_path),
+            "clusters": [
+                {
+                    "cluster_id": one.cluster_id,
+                    "size": one.size,
+                    "centroid": one.centroid,
+                    "centroid_x": one.centroid_xy[0],
+                    "centroid_y": one.centroid_xy[1],
+                    "exemplars": [ids[row] for row in one.exemplars],
+                    "persistence": one.persistence,
+                    "silhouette": one.silhouette,
+                }
+                for one in result.clusters
+            ],
+            "items": _item_rows(result, items),
+        }
+
+
+def _item_rows(result: Clustering, items: pa.Table) -> list[dict[str, Any]]:
+    names = ["item_id", "trace_id", "generation_id", "trace_timestamp"]
+    arrays = {
+        "cluster_id": result.labels,
+        "probability": result.probabilities,
+        "outlier_score": result.outlier_scores,
+        "distance_to_centroid": result.distances,
+        "rank": result.ranks,
+        "x": result.xy[:, 0],
+        "y": result.xy[:, 1],
+    }
+    columns = {name: items[name].to_pylist() for name in names} | {name: a.tolist() for name, a in arrays.items()}
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return sorted(rows, key=lambda row: (row["cluster_id"] == NOISE, row["cluster_id"], row["rank"], row["item_id"]))
+
+
+def _refuse_gaps(lake: Lake, window: Sequence[TeamDay]) -> None:
+    """A day that was summarized but not embedded would silently be missing from the clusters."""
+    for day in window:
+        if not lake.exists("trace_summaries", day) or lake.exists("embeddings", day):
+            continue
+        statuses = lake.read("trace_summaries", day, ["status"])["status"].to_pylist()
+        if ItemStatus.SUMMARIZED in statuses:
+            raise PartitionMissing(
+                f"embeddings {day} has not been written, but its summaries have; run summarize_traces"
+            )
+
+
+def _report(team_day: TeamDay, written: Any, runs: list[dict[str, Any]], duration_s: float) -> StageReport:
+    analyzed = sum(run["items_analyzed"] for run in runs)
+    reasons = [f"{run['level']}: {run['reason']} ({run['items_in_window']} of {run['min_items']})" for run in runs]
+    names = [
+        "clustering_run_id",
+        "level",
+        "status",
+        "reason",
+        "items_in_window",
+        "items_analyzed",
+        "items_noise",
+        "method",
+    ]
+    preview = pa.Table.from_pylist([{n: run[n] for n in names} | {"clusters": len(run["clusters"])} for run in runs])
+    return StageReport(
+        team_day=team_day,
+        written=written,
+        rows_in=sum(run["items_in_window"] for run in runs),
+        items=analyzed,
+        counts={
+            "clustered": sum(run["items_clustered"] for run in runs),
+            "noise": sum(run["items_noise"] for run in runs),
+            "not_sampled": sum(run["items_in_window"] - run["items_analyzed"] for run in runs if run["items_analyzed"]),
+        },
+        empty_reason=None if analyzed else "; ".join(reasons),
+        figures={
+            "window_start": min(run["window_start"] for run in runs).isoformat(),
+            "window_end": max(run["window_end"] for run in runs).isoformat(),
+            "clusters": sum(len(run["clusters"]) for run in runs),
+            "noise_share": round(sum(run["items_noise"] for run in runs) / analyzed, 4) if analyzed else None,
+            "duration_s": round(duration_s, 3),
+        },
+        preview=preview,
+    )

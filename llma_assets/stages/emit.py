@@ -1,0 +1,71 @@
+"""cluster_events: the events of a (team, day)'s clustering runs, ready to be sent, never an empty one."""
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from llma_assets.emission.cluster_event import cluster_events
+from llma_assets.lake import Lake
+from llma_assets.schemas import CLUSTER_EVENTS
+from llma_assets.stages.report import StageReport
+from llma_assets.stages.window import run_days
+from llma_assets.team_day import TeamDay
+
+TABLE = "cluster_events"
+_METRICS = [
+    "level",
+    "item_id",
+    "item_cost_usd",
+    "item_latency_s",
+    "item_input_tokens",
+    "item_output_tokens",
+    "item_error_count",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class EmitEvents:
+    """Everything that building one day's events needs."""
+
+    lake: Lake
+    log: logging.Logger
+
+    def run(self, team_day: TeamDay) -> StageReport:
+        """Write the partition and report.
+
+        Raises:
+            PartitionMissing: the day's clusters or labels were never written.
+        """
+        started = time.monotonic()
+        with self.lake.lock(TABLE, team_day):
+            assignments = self.lake.read("cluster_assignments", team_day)
+            labels = self.lake.read("cluster_labels", team_day).to_pylist()
+            runs = assignments.filter(pc.greater(assignments["items_analyzed"], 0)).to_pylist()
+            summaries = self.lake.read_days("trace_summaries", run_days(team_day, runs), _METRICS)
+            rows: list[dict[str, Any]] = []
+            for run in runs:
+                named = {
+                    one["cluster_id"]: one for one in labels if one["clustering_run_id"] == run["clustering_run_id"]
+                }
+                of_level = summaries.filter(pc.equal(summaries["level"], run["level"]))
+                rows += cluster_events(run, named, {item["item_id"]: item for item in of_level.to_pylist()})
+            table = pa.Table.from_pylist(rows, CLUSTER_EVENTS)
+            version = self.lake.source_version("cluster_assignments", team_day) or ""
+            written = self.lake.write(TABLE, team_day, table, version)
+        return StageReport(
+            team_day=team_day,
+            written=written,
+            rows_in=assignments.num_rows,
+            items=len(rows),
+            counts={"events": len(rows)},
+            empty_reason=None if rows else "no clustering run of this day has items",
+            figures={
+                "largest_event_bytes": max((len(row["properties"].encode()) for row in rows), default=0),
+                "duration_s": round(time.monotonic() - started, 3),
+            },
+            preview=table.select(["event", "uuid", "timestamp", "distinct_id", "clustering_run_id", "part", "parts"]),
+        )

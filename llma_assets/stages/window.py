@@ -1,0 +1,26 @@
+"""The version of a window: changes exactly when a day in it was embedded from other items."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from llma_assets.clustering.result import ALGORITHM_VERSION
+from llma_assets.lake import Lake
+from llma_assets.team_day import TeamDay
+
+
+def window_version(lake: Lake, window: Sequence[TeamDay]) -> str:
+    """Version of what the window's embeddings were made from, as stored in the lake."""
+    return combine({day: lake.source_version("embeddings", day) or "" for day in window})
+
+
+def combine(versions: Mapping[TeamDay, str]) -> str:
+    """One version out of a version a day; days without items do not count."""
+    lines = [f"{day} {version}" for day, version in sorted(versions.items()) if version]
+    return hashlib.sha256("\n".join([ALGORITHM_VERSION, *lines]).encode()).hexdigest() if lines else ""
+
+
+def run_days(team_day: TeamDay, runs: Sequence[Mapping[str, Any]]) -> list[TeamDay]:
+    """The days that the clustering runs of a partition looked at, oldest first."""
+    days = max(((run["window_end"] - run["window_start"]).days for run in runs), default=1)
+    return team_day.window(days)

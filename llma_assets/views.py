@@ -1,0 +1,120 @@
+"""The lake as SQL views: `llma.duckdb` for any DuckDB client, or a locked-down connection for a query.
+
+The file holds views only and can be deleted at any time; it is written beside and renamed, so a
+shell that has it open blocks nobody. Views read the Parquet files that are there when a query runs.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from dagster_duckdb import DuckDBResource
+
+from llma_assets.errors import InputRejected
+from llma_assets.lake import Lake
+from llma_assets.resources.duckdb import connect
+from llma_assets.schemas import TABLES
+from llma_assets.settings import Settings
+
+VIEWS_FILE = "llma.duckdb"
+_SCHEMA_FILE = "schema.parquet"
+
+
+@contextlib.contextmanager
+def open_views(lake: Lake, settings: Settings, duckdb: DuckDBResource) -> Iterator[Any]:
+    """A connection that sees the views and the lake's files, and nothing else of this machine."""
+    with connect(duckdb, lake) as connection:
+        _create_views(connection, lake, settings)
+        if lake.is_local:
+            # DuckDB compares the pattern of a view as well as the files that it names.
+            roots = {"root": f"{lake.root}/", "pattern": f"{_glob_escaped(lake.root)}/"}
+            connection.execute("SET allowed_directories = [$root, $pattern]", roots)
+            connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        yield connection
+
+
+def query(connection: Any, text: str, parameters: dict[str, Any] | None = None) -> pa.Table:
+    """The rows of one reading statement.
+
+    Raises:
+        InputRejected: the text is not one statement that only reads, or DuckDB refuses it.
+    """
+    import duckdb
+
+    try:
+        statements = connection.extract_statements(text)
+        readers = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+        if len(statements) != 1 or statements[0].type not in readers:
+            raise InputRejected("query: one SELECT (or WITH, FROM, DESCRIBE, EXPLAIN) is allowed, nothing that writes")
+        return connection.sql(text, params=parameters or {}).to_arrow_table()
+    except duckdb.Error as error:
+        raise InputRejected(f"query: {error}") from error
+
+
+def write_views_file(lake: Lake, settings: Settings) -> Path | None:
+    """(Re)build `LLMA_HOME/llma.duckdb` if its views are not the present ones; None for a remote lake."""
+    import duckdb
+
+    if not lake.is_local:
+        return None
+    target, version = Path(lake.root, VIEWS_FILE), Path(lake.root, ".views-version")
+    text = "\n".join(_statements(lake, settings))
+    if target.exists() and version.exists() and version.read_text() == text:
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    beside.unlink(missing_ok=True)
+    with duckdb.connect(str(beside)) as connection:
+        _create_views(connection, lake, settings)
+    beside.replace(target)
+    version.write_text(text)
+    return target
+
+
+def _create_views(connection: Any, lake: Lake, settings: Settings) -> None:
+    for table, schema in TABLES.items():
+        # A file without rows, so that the view of a table that was never written is empty, not an error.
+        path = f"{lake.root}/{table}/{_SCHEMA_FILE}"
+        if not lake.fs.exists(path):
+            lake.write_schema(path, schema)
+    for statement in _statements(lake, settings):
+        connection.execute(statement)
+
+
+def _statements(lake: Lake, settings: Settings) -> Sequence[str]:
+    """DDL takes no bound values; the only ones here are the lake's own path and checked settings."""
+    prefix = "" if lake.is_local else f"{lake.url.partition('://')[0]}://"
+    tables = [
+        f"CREATE VIEW {table} AS SELECT * FROM read_parquet("
+        f"{_literal(prefix + _glob_escaped(lake.root) + f'/{table}/**/*.parquet')}, union_by_name = true)"
+        # The ledger row is written last: what a killed ingest left is not shown.
+        + (
+            " WHERE (team_id, ingest_id) IN (SELECT (team_id, ingest_id) FROM ingests)"
+            if table == "trace_events"
+            else ""
+        )
+        for table in sorted(TABLES, key=lambda table: table != "ingests")
+    ]
+    minimums = ", ".join(f"({_literal(t)}, {n:d})" for t, n in sorted(settings.min_items_by_team.items()))
+    constants = [
+        "CREATE VIEW lake_settings AS "
+        f"SELECT {settings.window_days:d} AS window_days, {settings.min_items:d} AS min_items",
+        "CREATE VIEW lake_team_minimum AS SELECT * FROM "
+        f"(VALUES (CAST(NULL AS VARCHAR), 0){', ' + minimums if minimums else ''}) AS t(team_id, min_items)",
+    ]
+    folder = files("llma_assets.sql") / "views"
+    views = [path.read_text(encoding="utf-8") for path in sorted(folder.iterdir(), key=lambda p: p.name)]
+    return [*tables, *constants, *views]
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _glob_escaped(path: str) -> str:
+    return "".join(f"[{char}]" if char in "*?[" else char for char in path)

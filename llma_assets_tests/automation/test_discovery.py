@@ -1,0 +1,276 @@
+"""Which runs are due: once for each content, never for idle, empty or small teams, never for our own events."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from real_traces import NOW, demo_events
+
+from llma_assets.automation.discovery import plan_team, select_teams
+from llma_assets.automation.schedules import daily_clusters, hourly_summaries
+from llma_assets.automation.team_discovery_sensor import team_discovery_sensor
+from llma_assets.definitions import resources
+from llma_assets.instance import execute
+from llma_assets.lake import Lake
+from llma_assets.partitions import TEAM_PARTITIONS_NAME, team_day_of
+from llma_assets.resources.clock import Clock
+from llma_assets.settings import load_settings
+from llma_assets.team_day import TeamDay
+
+Ingest = Callable[..., Any]
+AT = datetime(2026, 3, 9, 10, tzinfo=UTC)
+
+
+def tick(instance: dg.DagsterInstance, cursor: str | None = None, now: datetime = NOW) -> Any:
+    """One evaluation of the sensor; what it asks to register is registered, as the daemon would."""
+    outside = resources(load_settings(), Clock(fixed=now.isoformat()))
+    needed = {name: outside[name] for name in ("lake", "event_source", "clock")}
+    with dg.build_sensor_context(instance=instance, cursor=cursor, resources=needed) as context:
+        result: Any = team_discovery_sensor(context)
+    for request in result.dynamic_partitions_requests or []:
+        instance.add_dynamic_partitions(TEAM_PARTITIONS_NAME, request.partition_keys)
+    return result
+
+
+def run(instance: dg.DagsterInstance, requests: list[dg.RunRequest]) -> list[bool]:
+    """Run what was requested, as the daemon would, and tell which runs succeeded."""
+    return [
+        execute(
+            r.job_name or "", team_day_of(r.partition_key or ""), instance, tags=r.tags, log_level="CRITICAL"
+        ).success
+        for r in requests
+    ]
+
+
+def settle(instance: dg.DagsterInstance) -> tuple[list[str], str | None]:
+    """Tick and run until nothing is due; the jobs that ran, and the cursor."""
+    jobs, cursor = [], None
+    for _ in range(12):
+        result = tick(instance, cursor)
+        cursor = result.cursor
+        if not result.run_requests:
+            return jobs, cursor
+        jobs += [f"{request.job_name} {request.partition_key}" for request in result.run_requests]
+        run(instance, result.run_requests)
+    raise AssertionError(f"the sensor never rests: {jobs}")
+
+
+def questions(
+    count: int, day: datetime = AT, text: str = "How can I change the billing address of order"
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "uuid": f"u{day.date()}-{n}",
+            "event": "$ai_generation",
+            "distinct_id": f"p{n}",
+            "timestamp": (day + timedelta(seconds=n)).isoformat(),
+            "properties": {"$ai_trace_id": f"t{day.date()}-{n}", "$ai_input": f"{text} {n}?" if text else None},
+        }
+        for n in range(count)
+    ]  # fmt: skip
+
+
+def test_discover_summarize_cluster_then_rest(ingest: Ingest, instance: dg.DagsterInstance, lake: Lake) -> None:
+    ingest(demo_events("assistant", 30, "2025-06-02"))
+    first = tick(instance)
+    assert [r.job_name for r in first.run_requests] == ["summarize_traces"]
+    assert instance.get_dynamic_partitions(TEAM_PARTITIONS_NAME) == ["acme"]
+    jobs, cursor = settle(instance)
+    assert jobs == ["summarize_traces 2025-06-02|acme", "cluster_traces 2025-06-02|acme"]
+    assert lake.read("cluster_events", TeamDay("acme", date(2025, 6, 2))).num_rows == 2
+    assert tick(instance, cursor).run_requests == []
+    # A new cursor must not ask again either: the lake says what is done.
+    assert tick(instance, None).run_requests == []
+
+
+def test_a_small_team_is_summarized_and_told_why_it_is_not_clustered(
+    ingest: Ingest, instance: dg.DagsterInstance, lake: Lake
+) -> None:
+    ingest(questions(12))
+    jobs, _ = settle(instance)
+    assert jobs == ["summarize_traces 2026-03-09|acme"]
+    settings, source = load_settings(), resources(load_settings())["event_source"]
+    plan = plan_team("acme", lake, source, settings, NOW)  # type: ignore[arg-type]
+    assert plan.waiting == {TeamDay("acme", date(2026, 3, 9)): "too_few_items (12 of 20)"}
+    assert plan.settled
+
+
+def test_a_team_whose_every_trace_is_empty_is_asked_once(
+    ingest: Ingest, instance: dg.DagsterInstance, lake: Lake
+) -> None:
+    ingest(questions(25, text=""))
+    first = tick(instance)
+    assert run(instance, first.run_requests) == [False]
+    assert tick(instance, first.cursor).run_requests == []
+    assert tick(instance).run_requests == []
+    assert not lake.exists("embeddings", TeamDay("acme", date(2026, 3, 9)))
+    # Something changes: asked again.
+    ingest(questions(1, AT + timedelta(hours=1), "A question at last"))
+    assert [r.job_name for r in tick(instance, first.cursor).run_requests] == ["summarize_traces"]
+
+
+def test_own_events_never_make_a_team_eligible(ingest: Ingest, instance: dg.DagsterInstance) -> None:
+    derived = [
+        {
+            "uuid": f"d{n}",
+            "event": event,
+            "distinct_id": "x",
+            "timestamp": AT.isoformat(),
+            "properties": {"$ai_trace_id": "t"},
+        }
+        for n, event in enumerate(["$ai_trace_summary", "$ai_generation_summary", "$ai_trace_clusters", "$ai_tag"])
+    ]
+    ingest(derived)
+    result = tick(instance)
+    assert result.run_requests == []
+    assert json.loads(result.cursor)["settled"].keys() == {"acme"}
+
+
+def test_late_events_ask_for_that_day_and_the_windows_that_hold_it(
+    ingest: Ingest, instance: dg.DagsterInstance
+) -> None:
+    for n in range(3):
+        ingest(questions(22, AT - timedelta(days=n)))
+    _, cursor = settle(instance)
+    late = questions(1, AT - timedelta(days=1), "A late question about parking")
+    late[0] |= {"uuid": "late"}
+    late[0]["properties"]["$ai_trace_id"] = "late"
+    ingest(late)
+    jobs, _ = settle(instance)
+    assert jobs == [
+        "summarize_traces 2026-03-08|acme",
+        "cluster_traces 2026-03-08|acme",
+        "cluster_traces 2026-03-09|acme",
+    ]
+    assert cursor is not None
+
+
+def test_a_day_that_loses_its_input_becomes_empty_and_its_events_go(
+    ingest: Ingest, instance: dg.DagsterInstance, lake: Lake
+) -> None:
+    """F28: rerun with an emptied source."""
+    ingest(questions(25))
+    settle(instance)
+    day = TeamDay("acme", date(2026, 3, 9))
+    assert lake.read("cluster_events", day).num_rows > 0
+    for path in lake.files("trace_events", day):
+        Path(path).unlink()
+    jobs, cursor = settle(instance)
+    assert jobs == ["summarize_traces 2026-03-09|acme", "cluster_traces 2026-03-09|acme"]
+    for table in ("trace_summaries", "embeddings", "cluster_labels", "cluster_events"):
+        assert lake.read(table, day).num_rows == 0, table
+    assert tick(instance, cursor).run_requests == []
+
+
+def test_a_tick_is_bounded_and_the_next_goes_on(
+    ingest: Ingest, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMA_MAX_REQUESTS_PER_TICK", "3")
+    for team in ("a", "b"):
+        for n in range(4):
+            ingest(questions(2, AT - timedelta(days=n)), team)
+    first = tick(instance)
+    second = tick(instance, first.cursor)
+    assert [len(r.run_requests) for r in (first, second)] == [3, 3]
+    assert {r.partition_key.partition("|")[2] for r in first.run_requests} == {"a"}
+    assert "b" in {r.partition_key.partition("|")[2] for r in second.run_requests}
+
+
+def test_an_active_run_is_not_asked_for_again_and_a_failing_one_three_times(
+    ingest: Ingest, instance: dg.DagsterInstance, lake: Lake
+) -> None:
+    ingest(questions(5))
+    keys = []
+    for _ in range(5):
+        (request,) = tick(instance).run_requests or [None]
+        if request is None:
+            break
+        keys.append(request.run_key)
+        instance.add_run(
+            dg.DagsterRun(job_name="summarize_traces", status=dg.DagsterRunStatus.STARTED, tags=dict(request.tags))
+        )
+        assert tick(instance).run_requests == []
+        (active,) = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+        instance.report_run_failed(active)
+    assert len(keys) == len(set(keys)) == 3
+
+
+def test_one_broken_team_does_not_stop_the_others(ingest: Ingest, instance: dg.DagsterInstance, lake: Lake) -> None:
+    ingest(questions(3), "bad")
+    ingest(questions(3), "good")
+    Path(lake.files("trace_events", TeamDay("bad", date(2026, 3, 9)))[0]).write_bytes(b"PAR1 not really")
+    assert [r.partition_key for r in tick(instance).run_requests] == ["2026-03-09|good"]
+
+
+def test_a_day_that_is_not_over_waits(ingest: Ingest, instance: dg.DagsterInstance) -> None:
+    ingest(questions(3))
+    assert tick(instance, now=AT + timedelta(hours=2)).run_requests == []
+    assert len(tick(instance, now=AT + timedelta(days=1)).run_requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, ["a", "b", "c"]),
+        ({"LLMA_TEAMS_ALLOW": "b"}, ["b"]),
+        ({"LLMA_TEAMS_SKIP": "a,b"}, ["c"]),
+        ({"LLMA_TEAMS_GUARANTEED": "c"}, ["c", "a", "b"]),
+        ({"LLMA_TEAMS_GUARANTEED": "c", "LLMA_TEAMS_SKIP": "c"}, ["a", "b"]),
+        ({"LLMA_TEAMS_GUARANTEED": "z", "LLMA_TEAMS_ALLOW": "a"}, ["z", "a"]),
+        ({"LLMA_TEAMS_SAMPLE_PERCENT": "0", "LLMA_TEAMS_GUARANTEED": "b"}, ["b"]),
+    ],
+)
+def test_which_teams_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: list[str]
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert select_teams(["c", "a", "b"], load_settings()) == expected
+
+
+def test_the_sample_of_teams_is_a_share_and_the_same_every_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMA_TEAMS_SAMPLE_PERCENT", "30")
+    teams = [f"team{n}" for n in range(2_000)]
+    chosen = select_teams(teams, load_settings())
+    assert 500 < len(chosen) < 700
+    assert select_teams(teams[::-1], load_settings()) == chosen
+
+
+def test_a_source_that_fails_leaves_the_guaranteed_teams(
+    ingest: Ingest, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(questions(3), "vip")
+    ingest(questions(3), "other")
+    monkeypatch.setenv("LLMA_TEAMS_GUARANTEED", "vip")
+
+    def fails(*_: Any) -> list[str]:
+        raise OSError("no answer")
+
+    monkeypatch.setattr("llma_assets.resources.event_source.LakeEventSource.teams", fails)
+    assert [r.partition_key for r in tick(instance).run_requests] == ["2026-03-09|vip"]
+
+
+def test_the_hourly_schedule_asks_for_today_and_after_midnight_for_yesterday_too(instance: dg.DagsterInstance) -> None:
+    instance.add_dynamic_partitions(TEAM_PARTITIONS_NAME, ["a", "b"])
+    for hour, days in ((13, ["2026-03-09"]), (0, ["2026-03-08", "2026-03-09"])):
+        moment = datetime(2026, 3, 9, hour, 40, tzinfo=UTC)
+        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=moment)
+        requests = hourly_summaries(context)
+        assert [r.partition_key for r in requests] == [f"{day}|{team}" for team in "ab" for day in days]
+
+
+def test_the_daily_schedule_asks_for_yesterday_every_n_days(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance.add_dynamic_partitions(TEAM_PARTITIONS_NAME, ["a"])
+    monkeypatch.setenv("LLMA_INTERVAL_DAYS", "3")
+    asked = []
+    for n in range(6):
+        moment = datetime(2025, 1, 2 + n, 2, 30, tzinfo=UTC)
+        requests = list(daily_clusters(dg.build_schedule_context(instance=instance, scheduled_execution_time=moment)))
+        asked += [r.partition_key for r in requests if isinstance(r, dg.RunRequest)]
+    assert asked == ["2025-01-01|a", "2025-01-04|a"]

@@ -1,0 +1,66 @@
+"""The stages of one (team, day) one after the other, without Dagster, as the assets call them."""
+
+import logging
+from collections.abc import Sequence
+from datetime import date
+
+from real_traces import NOW
+
+from llma_assets.clustering.result import ClusteringParams
+from llma_assets.clustering_jobs import clustering_jobs
+from llma_assets.definitions import resources
+from llma_assets.embedding.lsa import LsaEmbedder
+from llma_assets.labeling.local import KeywordLabeler
+from llma_assets.lake import Lake
+from llma_assets.resources.event_source import LakeEventSource
+from llma_assets.settings import load_settings
+from llma_assets.stages.cluster import ClusterWindow
+from llma_assets.stages.embed import EmbedDay
+from llma_assets.stages.emit import EmitEvents
+from llma_assets.stages.label import LabelClusters
+from llma_assets.stages.report import StageReport
+from llma_assets.stages.summarize import SummarizeDay
+from llma_assets.summarization.local import ExtractiveSummarizer
+from llma_assets.summarization.outcome import Summarizer
+from llma_assets.team_day import TeamDay
+
+LOG = logging.getLogger("test")
+
+
+def source(lake: Lake) -> LakeEventSource:
+    """The lake's event source, as the definitions build it."""
+    found = resources(load_settings())["event_source"]
+    assert isinstance(found, LakeEventSource)
+    return found
+
+
+def summarize(lake: Lake, day: TeamDay, summarizer: Summarizer | None = None, now=NOW) -> StageReport:
+    """The stage trace_summaries."""
+    levels = [job.level for job in clustering_jobs(day.team)]
+    stage = SummarizeDay(lake, source(lake), summarizer or ExtractiveSummarizer(), levels, load_settings(), now, LOG)
+    return stage.run(day)
+
+
+def embed(lake: Lake, day: TeamDay) -> StageReport:
+    """The stage embeddings."""
+    return EmbedDay(lake, LsaEmbedder(), LOG).run(day)
+
+
+def cluster(lake: Lake, day: TeamDay, method: str = "hdbscan", min_items: int = 20) -> StageReport:
+    """The stage cluster_assignments."""
+    params = ClusteringParams(method=method)  # type: ignore[arg-type]
+    return ClusterWindow(lake, clustering_jobs(day.team), params, 7, 2_000, min_items, LOG).run(day)
+
+
+def run_day(lake: Lake, team: str, days: Sequence[date], method: str = "hdbscan") -> list[StageReport]:
+    """Summaries and vectors of `days`, then clusters, names and events of the last of them."""
+    reports = []
+    for day in days:
+        reports += [summarize(lake, TeamDay(team, day)), embed(lake, TeamDay(team, day))]
+    last = TeamDay(team, days[-1])
+    reports += [
+        cluster(lake, last, method),
+        LabelClusters(lake, KeywordLabeler(), LOG).run(last),
+        EmitEvents(lake, LOG).run(last),
+    ]
+    return reports

@@ -1,0 +1,224 @@
+"""trace_summaries: every item once, with a reason where there is no summary; nothing is made twice."""
+
+import json
+import random
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from pipeline import source, summarize
+from real_traces import NOW, demo_events
+
+from llma_assets.lake import Lake
+from llma_assets.summarization.local import ExtractiveSummarizer
+from llma_assets.team_day import TeamDay
+from llma_assets.vocabulary import OWN_TRAFFIC_PROPERTY, Level
+
+AIRLINE = TeamDay("acme", date(2026, 3, 9))
+Ingest = Callable[..., Any]
+DERIVED = ("$ai_trace_summary", "$ai_generation_summary", "$ai_trace_clusters", "$ai_tag")
+
+
+def generation(
+    trace_id: str, at: datetime, text: str | None = "How do I reset my password?", **properties: Any
+) -> dict[str, Any]:
+    messages = [{"role": "user", "content": text}] if text is not None else None
+    return {
+        "uuid": f"{trace_id}-{at.isoformat()}",
+        "event": "$ai_generation",
+        "distinct_id": "user",
+        "timestamp": at.isoformat(),
+        "properties": {"$ai_trace_id": trace_id, "$ai_input": messages} | properties,
+    }
+
+
+def rows(lake: Lake, day: TeamDay) -> list[dict[str, Any]]:
+    return lake.read("trace_summaries", day).to_pylist()
+
+
+def test_each_item_of_real_traces_is_there_once_with_text_and_metrics(lake: Lake, ingest: Ingest) -> None:
+    events = demo_events("airline", 12, "2026-03-09")
+    ingest(events)
+    report = summarize(lake, AIRLINE)
+    found = rows(lake, AIRLINE)
+    traces = {event["properties"]["$ai_trace_id"] for event in events}
+    generations = {event["uuid"] for event in events if event["event"] == "$ai_generation"}
+    assert {row["item_id"] for row in found if row["level"] == Level.TRACE} == traces
+    assert {row["item_id"] for row in found if row["level"] == Level.GENERATION} == generations
+    assert len(found) == len(traces) + len(generations) == report.rows_in
+    summarized = [row for row in found if row["status"] == "summarized"]
+    assert all(row["title"] and row["summary_bullets"] and row["flow_diagram"] for row in summarized)
+    expected = sum(event["properties"].get("$ai_total_cost_usd") or 0 for event in events)
+    total = sum(row["item_cost_usd"] or 0 for row in found if row["level"] == Level.TRACE)
+    assert total == pytest.approx(expected)
+    assert expected > 0
+
+
+def test_a_rerun_is_byte_identical_and_summarizes_nothing(lake: Lake, ingest: Ingest) -> None:
+    ingest(demo_events("airline", 6, "2026-03-09"))
+    first = summarize(lake, AIRLINE)
+
+    class Untouched(ExtractiveSummarizer):
+        def summarize(self, items: Any) -> Any:
+            assert list(items) == []
+            return iter(())
+
+    second = summarize(lake, AIRLINE, Untouched())
+    assert second.written.sha256 == first.written.sha256
+    assert second.figures["cache_hits"] == first.figures["summaries_generated"]
+
+
+@pytest.mark.parametrize("changed", ["model", "mode", "prompt_version"])
+def test_another_model_mode_or_prompt_summarizes_again(lake: Lake, ingest: Ingest, changed: str) -> None:
+    ingest(demo_events("assistant", 4, "2025-06-02"))
+    day = TeamDay("acme", date(2025, 6, 2))
+    summarize(lake, day)
+    other = ExtractiveSummarizer()
+    setattr(other, changed, "other")
+    assert summarize(lake, day, other).figures["cache_hits"] == 0
+    assert {row[changed] for row in rows(lake, day) if row["status"] == "summarized"} == {"other"}
+
+
+def test_late_events_summarize_that_trace_again_and_no_other(lake: Lake, ingest: Ingest) -> None:
+    at = datetime(2026, 3, 9, 10, tzinfo=UTC)
+    ingest([generation("a", at), generation("b", at)])
+    summarize(lake, AIRLINE)
+    ingest([generation("a", at + timedelta(minutes=5), "And how do I change my e-mail address?")])
+    report = summarize(lake, AIRLINE)
+    # Trace b and the generations of before are kept; trace a and the new generation are made.
+    assert report.figures["cache_hits"] == 3
+    assert report.figures["summaries_generated"] == 5
+
+
+def test_duplicates_and_shuffled_rows_change_no_byte(lake: Lake, ingest: Ingest, tmp_path: Any) -> None:
+    """F23 and F24: deliveries repeated one to five times, in any order and several files."""
+    events = demo_events("assistant", 25, "2025-06-03")
+    day = TeamDay("acme", date(2025, 6, 3))
+    ingest(events)
+    clean = summarize(lake, day)
+    generator = random.Random(7)
+    repeated = [event for event in events for _ in range(generator.randint(1, 5))]
+    generator.shuffle(repeated)
+    ingest(repeated[: len(repeated) // 2], "twin")
+    ingest(repeated[len(repeated) // 2 :], "twin", NOW + timedelta(hours=1))
+    summarize(lake, TeamDay("twin", day.day))
+    twin = lake.read("trace_summaries", TeamDay("twin", day.day)).to_pylist()
+    own = {"team_id": None, "batch_run_id": None, "event_uuid": None}
+    assert [row | own for row in twin] == [row | own for row in rows(lake, day)]
+    assert clean.items > 0
+
+
+def test_the_latest_delivery_of_a_uuid_wins(lake: Lake, ingest: Ingest) -> None:
+    at = datetime(2026, 3, 9, 10, tzinfo=UTC)
+    first = generation("a", at, "Old words about billing")
+    ingest([first])
+    ingest(
+        [first | {"properties": {"$ai_trace_id": "a", "$ai_input": "New words about shipping"}}],
+        at=NOW + timedelta(days=1),
+    )
+    summarize(lake, AIRLINE, now=NOW + timedelta(days=2))
+    titles = {row["title"] for row in rows(lake, AIRLINE)}
+    assert any("shipping" in title for title in titles)
+    assert not any("billing" in title for title in titles)
+
+
+def test_a_trace_over_midnight_belongs_to_the_day_it_began(lake: Lake, ingest: Ingest) -> None:
+    """B18 and B10: first event at 23:59, the last two days later; and one exactly at midnight."""
+    begin = datetime(2026, 3, 9, 23, 59, 59, 999999, tzinfo=UTC)
+    ingest(
+        [
+            generation("long", begin, "Book a flight"),
+            generation("long", begin + timedelta(days=2), "Please cancel the flight to Boston that I booked"),
+        ]
+    )
+    ingest([generation("midnight", datetime(2026, 3, 10, tzinfo=UTC))])
+    days = [TeamDay("acme", date(2026, 3, n)) for n in (9, 10, 11)]
+    for day in days:
+        summarize(lake, day)
+    traces = [[row["item_id"] for row in rows(lake, day) if row["level"] == Level.TRACE] for day in days]
+    assert traces == [["long"], ["midnight"], []]
+    (long,) = [row for row in rows(lake, days[0]) if row["item_id"] == "long"]
+    assert long["event_count"] == 2
+    assert "flight to Boston" in json.dumps(long["summary_bullets"])
+
+
+def test_what_cannot_be_summarized_says_why(lake: Lake, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMA_MAX_TRACES_PER_HOUR", "2")
+    now = datetime(2026, 3, 9, 12, tzinfo=UTC)
+    ingest([generation("empty", now - timedelta(hours=5), None)])
+    ingest([generation("fresh", now - timedelta(minutes=10))], at=now)
+    ingest([generation(f"t{n}", now - timedelta(hours=3, seconds=-n)) for n in range(5)])
+    report = summarize(lake, AIRLINE, now=now)
+    reasons = {row["item_id"]: row["reason"] for row in rows(lake, AIRLINE) if row["level"] == Level.TRACE}
+    assert reasons.pop("empty") == "no_text"
+    assert reasons.pop("fresh") == "not_finished"
+    assert sorted(reason or "" for reason in reasons.values()) == ["", "", "not_sampled", "not_sampled", "not_sampled"]
+    assert sum(report.counts.values()) == report.rows_in == 14
+
+
+def test_hostile_ids_stay_apart_and_whole(lake: Lake, ingest: Ingest) -> None:
+    """B8, B17, S15: ids that look like SQL, paths, patterns; case and Unicode are kept distinct."""
+    ids = [
+        "'; DROP TABLE x; --",
+        "..",
+        ".",
+        "a/b",
+        "a\\b",
+        "a|b",
+        "a:b",
+        "100%",
+        "Ä",
+        "ä",
+        "a",
+        "A",
+        "*.parquet",
+        "$day",
+    ]
+    at = datetime(2026, 3, 9, 10, tzinfo=UTC)
+    ingest([generation(one, at, f"question {n} about refunds") for n, one in enumerate(ids)])
+    ingest([generation("a", at, "the other team's question")], "other")
+    summarize(lake, AIRLINE)
+    assert {row["item_id"] for row in rows(lake, AIRLINE) if row["level"] == Level.TRACE} == set(ids)
+    assert "other team" not in json.dumps([row["title"] for row in rows(lake, AIRLINE)])
+
+
+def test_cycles_orphans_and_missing_traces_are_read_once(lake: Lake, ingest: Ingest) -> None:
+    """B16: self parents, cycles, orphans, no $ai_trace event."""
+    at = datetime(2026, 3, 9, 10, tzinfo=UTC)
+    tangle = [
+        generation(
+            "t", at + timedelta(seconds=n), f"message number {n}", **{"$ai_span_id": f"s{n}", "$ai_parent_id": parent}
+        )
+        for n, parent in enumerate(["s0", "s2", "s1", "nowhere", "s3"])
+    ]
+    ingest(tangle)
+    summarize(lake, AIRLINE)
+    (trace,) = [row for row in rows(lake, AIRLINE) if row["level"] == Level.TRACE]
+    assert trace["event_count"] == 5
+    assert trace["status"] == "summarized"
+
+
+def test_own_events_fed_back_for_three_days_change_no_count(lake: Lake, ingest: Ingest) -> None:
+    """B19: derived events and our own recorded calls never become items."""
+    ingest(demo_events("assistant", 10, "2025-06-02"))
+    day = TeamDay("acme", date(2025, 6, 2))
+    before = summarize(lake, day)
+    for n in range(3):
+        at = datetime(2025, 6, 2 + n, 12, tzinfo=UTC)
+        own = [
+            generation(f"own{n}", at, "Summarize this trace", **{OWN_TRAFFIC_PROPERTY: True}),
+            *(generation("z", at) | {"uuid": f"{event}{n}", "event": event} for event in DERIVED),
+        ]
+        ingest(own)
+        assert summarize(lake, day).written.sha256 == before.written.sha256
+    later = source(lake).day_stats("acme", NOW, list(Level))
+    assert [one.day for one in later] == [day.day]
+
+
+def test_the_versions_of_the_source_and_of_the_partition_agree(lake: Lake, ingest: Ingest) -> None:
+    ingest(demo_events("airline", 8))
+    for stats in source(lake).day_stats("acme", NOW, list(Level)):
+        day = TeamDay("acme", stats.day)
+        summarize(lake, day)
+        assert lake.source_version("trace_summaries", day) == stats.source_version != ""
