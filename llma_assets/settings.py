@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     start_date: date = Field(date(2025, 1, 1), description="First day that has a partition.")
 
     summarizer: Literal["extractive", "openai"] = Field("extractive", description="Who writes summaries.")
-    embedder: Literal["minilm", "lsa", "openai"] = Field("minilm", description="Who makes vectors (lsa: smoke tests).")
+    embedder: Literal["minilm", "lsa", "openai"] = Field("minilm", description="Who makes vectors; lsa is for smoke tests.")
     labeler: Literal["keywords", "openai"] = Field("keywords", description="Who names clusters.")
     model_dir: Path | None = Field(None, description="Folder with the MiniLM files, if not the installed package.")
     summary_mode: Literal["minimal", "detailed"] = Field("detailed", description="3 to 5 or 5 to 10 bullets.")

@@ -43,7 +43,10 @@ Mode = Literal["minimal", "detailed"]
 _MAX_BULLETS: dict[Mode, int] = {"minimal": 5, "detailed": 10}
 _MAX_NOTES = 5
 _BULLET_CHARS = 300
-_ARGUMENT_CHARS = 160
+_ARGUMENT_CHARS = 100
+# The outcome is told in fewer words than the wish: what tells clusters apart is what people want, and long
+# outcomes were seen to pull unlike airline conversations together.
+_OUTCOME_CHARS = 160
 # How far back from a mere goodbye the end of a conversation is looked for.
 _LAST_ANSWERS = 4
 # A sentence of this score names its subject (see `signals.request_score`).
@@ -183,7 +186,7 @@ class _Story:
         if handover is not None:
             reason = handover.text if handover.kind == "tool_call" else ""
             reason = reason.removeprefix("summary=").strip('"')
-            tail = f": {excerpt(sentences(reason), 240)}" if reason else ""
+            tail = f": {excerpt(sentences(reason), _OUTCOME_CHARS)}" if reason else ""
             yield 1, self._note(f"Handed over to a human agent{tail}", handover)
         last = self._last
         if last is None or (handover is not None and announces_handover(last.text)):
@@ -195,7 +198,7 @@ class _Story:
             told = _said(last)
         if told:
             verb = "Answered" if len(self._asked) <= 1 else "Ended with"
-            yield 1, self._note(f"{verb}: {excerpt(told, _BULLET_CHARS)}", last)
+            yield 1, self._note(f"{verb}: {excerpt(told, _OUTCOME_CHARS)}", last)
         languages = code_languages(last.text)
         if languages:
             yield 5, self._note(f"Answer holds code: {', '.join(languages[:4])}", last)
@@ -208,8 +211,8 @@ class _Story:
                 ),
                 "",
             )
-            if end and end not in excerpt(told, _BULLET_CHARS):
-                yield 6, self._note(f"Answer ends: {excerpt([end], 240)}", last)
+            if end and end not in excerpt(told, _OUTCOME_CHARS):
+                yield 6, self._note(f"Answer ends: {excerpt([end], _OUTCOME_CHARS)}", last)
 
     def _handover(self) -> Entry | None:
         for call in self._calls:

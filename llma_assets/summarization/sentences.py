@@ -12,10 +12,8 @@ _TRUNCATED = re.compile(r"… \(\d+ chars truncated\) …")
 _MARKDOWN = re.compile(r"\*\*|__|^[ \t]*(?:#{1,6}|[-*•>]|\d{1,2}[.)])[ \t]+", re.MULTILINE)
 _LINK = re.compile(r"\[([^\]\n]{1,200})\]\((?:[^)\s]{1,400})\)")
 # A sentence ends at . ! ? or their full-width forms, or at a line break; not after "e.g." and not inside "3.5".
-_END = re.compile(
-    r"(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bvs\.)(?<!\bDr\.)(?<!\bMr\.)(?<!\bMrs\.)(?<!\bMs\.)(?<!\bSt\.)(?<!\bNo\.)"
-    r"(?:(?<=[.!?…])|(?<=[.!?…][\"”’)]))\s+|(?<=[。！？])|\n+"
-)
+_END = re.compile(r"[.!?…][\"”’)]?(?=\s)|[。！？]|\n")
+_ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|vs|Dr|Mr|Mrs|Ms|St|No|approx)$")
 # Prompts that carry retrieved text: what the person asked stands before it, or after "Question:".
 _CONTEXT = re.compile(
     r"\n?\s*(?:#{1,3}\s*)?(?:use (?:this|these|the) (?:following )?[\w ]{0,40}?(?:documentation|context|documents?|"
@@ -87,12 +85,15 @@ def prose(text: str) -> str:
 
 def sentences(text: str) -> list[str]:
     """Sentences in order, each on one line; what was cut out of a long text ends a sentence."""
-    result = []
-    for piece in _END.split(_TRUNCATED.sub("\n", text)):
-        line = " ".join(piece.split()) if piece else ""
-        if line:
-            result.append(line)
-    return result
+    text = _TRUNCATED.sub("\n", text)
+    result, start = [], 0
+    for match in _END.finditer(text):
+        if match[0][0] == "." and _ABBREVIATION.search(text, max(0, match.start() - 8), match.start()):
+            continue
+        result.append(" ".join(text[start : match.end()].split()))
+        start = match.end()
+    result.append(" ".join(text[start:].split()))
+    return [line for line in result if line]
 
 
 def is_prose(sentence: str) -> bool:
@@ -156,7 +157,8 @@ def _hard_cut(text: str) -> list[str]:
         # A script without spaces, or one endless token.
         return [best[0][: MAX_TITLE_CHARS // 2] + "…"]
     for back in (1, 2, 3):
-        if len(best) - back >= 6 and best[-back].lower() in _PREPOSITIONS:
+        # "to" is spared: more often than a place, an action follows it.
+        if len(best) - back >= 6 and best[-back].lower() in _PREPOSITIONS - {"to"}:
             best = best[:-back]
             break
     return _trimmed(best)

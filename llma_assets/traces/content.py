@@ -1,21 +1,15 @@
 """Reads the content of one message, whatever SDK wrote it: never fails, never blank, never a Python repr."""
 
-import json
-import math
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
-import orjson
-
-from llma_assets.traces.safe_text import block, clean, is_readable, media_placeholder, one_line
+from llma_assets.traces.json_values import MAX_ITEMS, has_content, json_text, parse_json
+from llma_assets.traces.safe_text import block, is_readable, media_placeholder, one_line
 
 # Content nests (a tool result holds parts, which hold JSON strings of parts); real traces need three levels.
 MAX_DEPTH = 6
 # Parts of one message that are shown; runs of text count as one.
 MAX_PARTS = 100
-# Values of one JSON state that are shown.
-MAX_VALUES = 2_000
-_MAX_LIST_ITEMS = 50
 
 PartKind = Literal["text", "thinking", "call", "result", "placeholder"]
 
@@ -103,22 +97,6 @@ def _plain_text(item: Any) -> str | None:
                 if isinstance(item.get(key), str):
                     text: str = item[key]
                     return text
-    return None
-
-
-def parse_json(text: str) -> Any:
-    """The JSON object or list that a string encodes, also twice encoded; None for any other text."""
-    for _ in range(3):
-        text = text.strip()
-        if len(text) < 2 or text[0] + text[-1] not in ("{}", "[]", '""'):
-            return None
-        try:
-            value = orjson.loads(text)
-        except ValueError:
-            return None
-        if not isinstance(value, str):
-            return value
-        text = value
     return None
 
 
@@ -366,7 +344,7 @@ def format_arguments(arguments: Any) -> tuple[str, bool]:
     if arguments is None or arguments == {} or arguments == []:
         return "", False
     if isinstance(arguments, dict):
-        pairs = list(arguments.items())[:_MAX_LIST_ITEMS]
+        pairs = list(arguments.items())[:MAX_ITEMS]
         text = ", ".join(f"{one_line(str(key), 100)}={json_text(value)}" for key, value in pairs)
         if len(arguments) > len(pairs):
             text += f", … ({len(arguments) - len(pairs)} more)"
@@ -386,7 +364,7 @@ def result_text(value: Any, depth: int = 0) -> str:
         return ""
     if isinstance(value, dict) and value.get("type") in ("text", "json") and "value" in value:
         return result_text(value["value"], depth + 1) if depth < MAX_DEPTH else json_text(value)
-    if depth < MAX_DEPTH and isinstance(value, list) and any(map(_is_part, value[:_MAX_LIST_ITEMS])):
+    if depth < MAX_DEPTH and isinstance(value, list) and any(map(_is_part, value[:MAX_ITEMS])):
         return "\n".join(part.text for part in read_parts(value, depth + 1))
     return json_text(value)
 
@@ -404,57 +382,3 @@ def _first_present(holder: dict[str, Any], *keys: str) -> Any:
         if holder.get(key) is not None:
             return holder[key]
     return None
-
-
-# --- any JSON -------------------------------------------------------------------------------------
-
-
-def json_text(value: Any) -> str:
-    """Compact JSON of any value, pruned to a bounded size, its strings printable."""
-    if isinstance(value, str) and len(value) < 200:
-        return json.dumps(clean(value), ensure_ascii=False)
-    return json.dumps(_prune(value, [MAX_VALUES], 0), ensure_ascii=False)
-
-
-def _prune(value: Any, left: list[int], depth: int) -> Any:
-    left[0] -= 1
-    if isinstance(value, str):
-        return block(value)
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return value if -(2**63) <= value < 2**64 else "(integer beyond 64 bits)"
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if left[0] <= 0 or depth >= MAX_DEPTH:
-        return "…"
-    if isinstance(value, dict):
-        shown: dict[str, Any] = {}
-        for key, inner in value.items():
-            if left[0] <= 0 or len(shown) >= _MAX_LIST_ITEMS:
-                shown["…"] = f"{len(value) - len(shown)} more"
-                break
-            shown[one_line(str(key), 100)] = _prune(inner, left, depth + 1)
-        return shown
-    if isinstance(value, (list, tuple)):
-        items = [_prune(inner, left, depth + 1) for inner in value[:_MAX_LIST_ITEMS] if left[0] > 0]
-        return items if len(items) == len(value) else [*items, f"… ({len(value) - len(items)} more)"]
-    return f"[{one_line(type(value).__name__, 60)}]"
-
-
-def has_content(value: Any) -> bool:
-    """Whether any leaf of a JSON value is readable: names of keys, nulls and redaction marks are not content."""
-    stack, left = [value], MAX_VALUES
-    while stack and left > 0:
-        left -= 1
-        item = stack.pop()
-        if isinstance(item, str):
-            if is_readable(item[:2000]):
-                return True
-        elif isinstance(item, (bool, int, float)):
-            return True
-        elif isinstance(item, dict):
-            stack.extend(list(item.values())[:MAX_VALUES])
-        elif isinstance(item, (list, tuple)):
-            stack.extend(item[:MAX_VALUES])
-    return False

@@ -2,17 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from llma_assets.traces.content import (
-    MAX_DEPTH,
-    Part,
-    has_content,
-    json_text,
-    parse_json,
-    read_call,
-    read_part,
-    read_parts,
-    text_part,
-)
+from llma_assets.traces.content import MAX_DEPTH, Part, read_call, read_part, read_parts, text_part
+from llma_assets.traces.json_values import has_content, json_text, parse_json
 from llma_assets.traces.safe_text import block, one_line
 
 _ROLES = {

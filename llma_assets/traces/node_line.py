@@ -3,8 +3,9 @@
 import math
 from typing import Any
 
-from llma_assets.traces.content import json_text, parse_json, read_parts
+from llma_assets.traces.content import read_parts
 from llma_assets.traces.event import Event
+from llma_assets.traces.json_values import json_text, parse_json
 from llma_assets.traces.safe_text import block, one_line
 
 TAGS = {

@@ -8,14 +8,16 @@ generation carries the whole history.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
 from llma_assets.errors import InputRejected
-from llma_assets.traces.content import Part, format_arguments, json_text
+from llma_assets.traces.content import Part, format_arguments
 from llma_assets.traces.event import Event
+from llma_assets.traces.json_values import json_text
 from llma_assets.traces.lines import check_cap, number_lines
+from llma_assets.traces.message_lines import Place, entry_kind, head_of, lines_of, part_lines
 from llma_assets.traces.messages import Message, read_messages
 from llma_assets.traces.node_line import error_text, failed, name_of, summary_of, tag_of, tools_line
 from llma_assets.traces.representation import Entry, EntryKind, TextRepresentation
@@ -27,11 +29,11 @@ MAX_CHARS = 2_000_000
 TEXT_VERSION = "1"
 # Deeper nodes are drawn at this depth and say how deep they are; it also keeps the text linear in the events.
 MAX_DRAWN_DEPTH = 10
+# References of one history that are split so that each is in order; an agent in a loop would need ever more.
+_MAX_BREAKS = 8
 # Repeating these costs less than looking them up.
 _SHORT_RESULT_CHARS = 200
 _SHORT_CALL_CHARS = 60
-# Senders cut a trace's own output short: a state that starts like a printed message is that message.
-_HEAD_CHARS = 400
 
 
 def render_trace(events: Sequence[Event], max_chars: int = MAX_CHARS) -> TextRepresentation:
@@ -81,26 +83,18 @@ def _trace_name(tree: TraceTree) -> str:
     return name_of(tree.children[0].event) if len(tree.children) == 1 else "trace"
 
 
-class _Place(NamedTuple):
-    """Where a message stands in the text, and its entries."""
-
-    first_line: int
-    last_line: int
-    entries: range
-
-
 class _Renderer:
     def __init__(self) -> None:
         self._lines: list[str] = []
         self._entries: list[Entry] = []
-        self._places: dict[object, list[_Place]] = {}
+        self._places: dict[object, list[Place]] = {}
         # A chat repeats its history with every generation: each distinct message is read once.
         self._read: dict[tuple[str, bytes], list[Message]] = {}
         self._tool_names: dict[str, str] = {}
         self._called: set[str] = set()
         self._tools: dict[str, int] = {}
         self._calls: dict[tuple[str, str], tuple[int, int]] = {}
-        self._heads: dict[str, _Place] = {}
+        self._heads: dict[str, Place] = {}
         self._has_text = False
         self._sections: list[tuple[int, int]] = []
 
@@ -160,8 +154,8 @@ class _Renderer:
         if node is None:
             return False
         below = self._messages_of(node.event.properties.get("$ai_input"), "user")
-        keys, heads = {message.key for message in below}, {_head(message) for message in below}
-        return all(message.key in keys or (_head(message) and _head(message) in heads) for message in messages)
+        keys, heads = {message.key for message in below}, {head_of(message) for message in below}
+        return all(message.key in keys or (head_of(message) and head_of(message) in heads) for message in messages)
 
     def _node(self, node: Node, ancestors: str, below: str) -> None:
         event = node.event
@@ -238,7 +232,8 @@ class _Renderer:
             return
         self._lines.append(prefix + title)
         prefix += "  "
-        run: list[tuple[int, _Place]] = []
+        run: list[tuple[int, Place]] = []
+        breaks = 0
         for index, message in enumerate(messages, first_index):
             # The n-th "yes" of a conversation is the n-th one that was printed, not the first.
             places = self._places.get(message.key, ())
@@ -248,18 +243,20 @@ class _Renderer:
                 self._refer(run, prefix)
                 self._print(f"[{index}] {message.role}", message, prefix)
                 continue
-            if run and place.first_line <= run[-1][1].first_line:
+            if run and place.first_line <= run[-1][1].first_line and breaks < _MAX_BREAKS:
+                breaks += 1
                 self._refer(run, prefix)
             self._adopt(place, message)
             run.append((index, place))
         self._refer(run, prefix)
 
-    def _refer(self, run: list[tuple[int, _Place]], prefix: str) -> None:
+    def _refer(self, run: list[tuple[int, Place]], prefix: str) -> None:
         if not run:
             return
-        (first, start), (last, end) = run[0], run[-1]
+        first, last = run[0][0], run[-1][0]
         which = f"[{first}]" if first == last else f"[{first}]–[{last}]"
-        self._lines.append(f"{prefix}{which} as in {_lines_of(start.first_line, end.last_line)}")
+        start, end = min(place.first_line for _, place in run), max(place.last_line for _, place in run)
+        self._lines.append(f"{prefix}{which} as in {lines_of(start, end)}")
         run.clear()
 
     def _state(self, event: Event, key: str, role: str, prefix: str, is_leaf: bool = False) -> None:
@@ -272,19 +269,20 @@ class _Renderer:
         message = messages[0]
         called_at = self._calls.get((name_of(event), format_arguments(value)[0])) if role == "input" else None
         if called_at is not None:
-            self._lines.append(f"{prefix}{title}: as in {_lines_of(*called_at)}")
+            self._lines.append(f"{prefix}{title}: as in {lines_of(*called_at)}")
             return
         places = self._places.get(message.key, [])
         # A short result of a tool is news each time it comes; the state that nested spans pass on is not.
         if places and not (is_leaf and len(message.parts[0].text) <= _SHORT_RESULT_CHARS):
             place = places[-1]
-            self._lines.append(f"{prefix}{title}: as in {_lines_of(place.first_line, place.last_line)}")
+            self._lines.append(f"{prefix}{title}: as in {lines_of(place.first_line, place.last_line)}")
             if is_leaf:
-                places.append(place)
+                # It came again, here: a later history that holds it twice refers to both, in order.
+                places.append(place._replace(first_line=len(self._lines), last_line=len(self._lines)))
             return
-        beginning = self._heads.get(_head(message))
+        beginning = self._heads.get(head_of(message))
         if beginning is not None:
-            where = _lines_of(beginning.first_line, beginning.last_line)
+            where = lines_of(beginning.first_line, beginning.last_line)
             self._lines.append(f"{prefix}{title}: as in {where}, cut short")
             return
         self._print(title, message, prefix, event)
@@ -321,11 +319,11 @@ class _Renderer:
         for part in message.parts:
             part = self._named(part)
             first = len(self._lines) + 1
-            sign, lines = _part_lines(part)
+            sign, lines = part_lines(part)
             self._put(f"{opening}{sign}" if opening else f"{more}{sign.lstrip(': ')}", lines, more)
             opening = ""
             self._has_text = self._has_text or part.readable
-            kind, name = _entry_kind(part, message.role), part.name
+            kind, name = entry_kind(part, message.role), part.name
             if part.kind == "call" and len(part.text) > _SHORT_CALL_CHARS:
                 self._calls[name, part.text] = (first, len(self._lines))
             if event is not None:
@@ -336,9 +334,9 @@ class _Renderer:
             self._enter(kind, role, name, part.text, first, len(self._lines), wrong, part.readable)
         if opening:
             self._lines.append(f"{opening}: (no content)")
-        place = _Place(start, len(self._lines), range(entries, len(self._entries)))
+        place = Place(start, len(self._lines), range(entries, len(self._entries)))
         self._places.setdefault(message.key, []).append(place)
-        if head_text := _head(message):
+        if head_text := head_of(message):
             self._heads.setdefault(head_text, place)
 
     def _named(self, part: Part) -> Part:
@@ -353,12 +351,12 @@ class _Renderer:
     def _is_tool(self, event: Event) -> bool:
         return event.properties.get("$ai_span_type") == "tool" or name_of(event) in self._called
 
-    def _adopt(self, place: _Place, message: Message) -> None:
+    def _adopt(self, place: Place, message: Message) -> None:
         """A message that was first printed as a bare state tells later who said it."""
         for index, part in zip(place.entries, message.parts, strict=False):
             entry = self._entries[index]
             if entry.kind == "state":
-                kind = _entry_kind(part, message.role)
+                kind = entry_kind(part, message.role)
                 self._entries[index] = replace(
                     entry, kind=kind, role=message.role, is_error=entry.is_error or part.is_error
                 )
@@ -388,38 +386,3 @@ _FACTS = (
     ("$ai_metric_value", "VALUE"),
     ("$ai_feedback_text", "FEEDBACK"),
 )
-
-
-def _head(message: Message) -> str:
-    """The beginning of a long message; empty for a short one."""
-    head = message.parts[0].text[:_HEAD_CHARS]
-    return head if len(head) == _HEAD_CHARS else ""
-
-
-def _lines_of(first: int, last: int) -> str:
-    return f"L{first}" if first == last else f"L{first}–L{last}"
-
-
-def _part_lines(part: Part) -> tuple[str, list[str]]:
-    """The sign before a part's text, and its lines."""
-    lines = part.text.split("\n") if part.text else [""]
-    if part.kind == "call":
-        lines[0] = f"{part.name}({lines[0]}"
-        lines[-1] += ")"
-        return " → ", lines
-    if part.kind == "result":
-        mark = "ERROR " if part.is_error else ""
-        return (f" ← {mark}{part.name}: " if part.name or mark else " ← "), lines
-    if part.kind == "thinking":
-        return ": (thinking) ", lines
-    return ": ", lines
-
-
-def _entry_kind(part: Part, role: str) -> EntryKind:
-    if part.kind == "call":
-        return "tool_call"
-    if part.kind == "result":
-        return "tool_result"
-    if part.kind in ("thinking", "placeholder"):
-        return "thinking" if part.kind == "thinking" else "placeholder"
-    return "state" if role in ("input", "output", "state") else "message"

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from llma_assets.traces.content import json_text
 from llma_assets.traces.event import Event
+from llma_assets.traces.json_values import json_text
 from llma_assets.traces.messages import message_count
 
 

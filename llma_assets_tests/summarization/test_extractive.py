@@ -83,7 +83,7 @@ def test_further_requests_are_told_and_repetitions_are_not() -> None:
     )
     assert texts(summarize(shown)) == [
         "User asked: Cancel my trip to Rome.",
-        "Then asked: Then add two checked bags and a window seat.",
+        "Then asked: Add two checked bags and a window seat.",
         "Ended with: Added.",
     ]
 
@@ -120,7 +120,12 @@ def test_tools_failures_and_feelings() -> None:
     failure = next(note for note in summary.bullets if "failed" in note.text)
     line = next(line for line in shown.text.splitlines() if "already shipped" in line)
     assert failure.line_refs == f"L{int(line[1:].split(':')[0])}"
-    assert flow_labels(summary.flow_diagram) == ["Cancel order A1", "get_order", "cancel_order (failed)", "Declined"]
+    assert flow_labels(summary.flow_diagram) == [
+        "Cancel order A1, this is ridiculous",
+        "get_order",
+        "cancel_order (failed)",
+        "Declined",
+    ]
 
 
 def test_handover_is_the_outcome() -> None:
@@ -172,15 +177,30 @@ def test_spans_alone_are_steps() -> None:
 
 
 def test_minimal_keeps_the_most_telling() -> None:
-    shown = render_trace(real_traces()[0])
-    assert len(summarize(shown, "minimal").bullets) <= 5 < len(summarize(shown, "detailed").bullets)
+    turns: list[tuple[str, Any]] = []
+    for wish in ("book a table in Rome", "find a hotel in Oslo", "rent a car in Lima", "buy train tickets to Paris"):
+        turns += [("user", f"I want to {wish}."), ("assistant", f"Working on: {wish}.")]
+    events = [*tool_trace(), generation(talk(*turns[:-1]), talk(turns[-1]), span="g3", at=2)]
+    shown = render_trace(events)
+    minimal, detailed = summarize(shown, "minimal"), summarize(shown)
+    assert len(minimal.bullets) == 5 < len(detailed.bullets)
+    assert [note for note in detailed.bullets if note in minimal.bullets] == list(minimal.bullets)
+    assert minimal.bullets[0].text.startswith("User asked: ") and minimal.bullets[-1].text.startswith("Ended with: ")
 
 
 REAL_TITLES = [summarize(render_trace(events)).title for events in real_traces()]
 
 
 def test_real_titles() -> None:
-    assert REAL_TITLES == []
+    assert REAL_TITLES == [
+        "Change my upcoming round‑trip",
+        "What's the likely cause of this bad output",
+        "Write a python function to calculate the series",
+        "Write a Python function that takes user input",
+        "Create dqa chatbot that will answer the questions from csv",
+        "What is an API that can be used to classify",
+        "Identify an API capable of converting spoken language",
+    ]
 
 
 @pytest.mark.parametrize("number", range(len(REAL_TITLES)))
@@ -206,10 +226,10 @@ def test_any_trace_is_summarized(events: list[Event]) -> None:
         ("My user ID is mia_kim_4397.", 1),
         ("I don't have the reservation number with me.", 1),
         ("I need some help with my flight.", 1),
-        ("Can you help me with that?", 1),
+        ("Can you help me with that?", 0),
         ("I'd like to make some changes to my trip.", 3),
         ("Act as a chef.", 3),
-        ("I want to cancel my flight to Rome.", 5),
+        ("I want to cancel my flight to Rome.", 4),
         ("My luggage is lost.", 4),
     ],
 )

@@ -46,7 +46,7 @@ from llma_assets.summarization.sentences import (
         # What is in brackets goes first.
         (
             "Move my upcoming flight from Houston (IAH) to Seattle (SEA) leaving on the morning of May 23",
-            "Move my upcoming flight from Houston to Seattle",
+            "Move my upcoming flight from Houston to Seattle leaving",
         ),
         ("如何用Python写一个爬虫？", "如何用Python写一个爬虫"),
         ("", ""),

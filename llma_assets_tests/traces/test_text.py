@@ -112,6 +112,25 @@ def test_the_second_yes_is_news() -> None:
     assert text.count("user: yes") == 2
 
 
+def test_an_agent_in_a_loop_grows_by_few_lines_a_turn() -> None:
+    history: list[dict[str, Any]] = [user("Find it")]
+    events = []
+    long = "The same long answer of a tool. " * 20
+    for i in range(200):
+        call = {"id": f"c{i}", "function": {"name": "find", "arguments": f'{{"page": {i}}}'}}
+        called = {"role": "assistant", "content": None, "tool_calls": [call]}
+        events.append(generation(list(history), [called], span=f"g{i}", at=2 * i))
+        body = {"$ai_span_name": "find", "$ai_output_state": long}
+        events.append(event("span", body, span=f"s{i}", parent=f"g{i}", at=2 * i + 1))
+        history += [called, {"role": "tool", "tool_call_id": f"c{i}", "content": long}]
+    shown = render_trace(events)
+    assert shown.line_count < 10 * 200
+    assert shown.text.count("The same long answer") < 40
+    check_laws(shown, 2_000_000)
+    swapped = [generation([user(str(j)) for j in range(i, 0, -1)], span=f"g{i}", at=i) for i in range(200)]
+    assert render_trace(swapped).line_count < 16 * 200
+
+
 def test_a_state_that_its_sender_cut_short_is_not_printed_twice() -> None:
     answer = "word " * 300
     trace = event("trace", {"$ai_output_state": answer[:700]})

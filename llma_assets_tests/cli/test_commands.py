@@ -1,0 +1,141 @@
+"""Commands on wrong input and on days with nothing to show: an error names field, value and range."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LLMA = str(Path(sys.executable).parent / "llma")
+AT = datetime(2026, 3, 9, 10, tzinfo=UTC)
+
+
+def llma(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([LLMA, *arguments], env=os.environ | environment, capture_output=True, text=True, check=False)
+
+
+def write_events(path: Path, count: int, text: str | None = "How can I change the billing address of order") -> Path:
+    lines = [
+        {
+            "uuid": f"u{n}",
+            "event": "$ai_generation",
+            "distinct_id": "p",
+            "timestamp": (AT + timedelta(seconds=n)).isoformat(),
+            "properties": {"$ai_trace_id": f"t{n}", "$ai_input": f"{text} {n}?" if text else None},
+        }
+        for n in range(count)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--team", "nobody", "--date", "2026-03-09"], ["--team", "nobody", "no events"]),
+        (["run", "--team", "a b", "--date", "2026-03-09"], ["team", "a b", "A-Z a-z 0-9"]),
+        (["run", "--team", "acme", "--date", "yesterday"], ["--date", "yesterday", "2026-01-31"]),
+        (["run", "--team", "acme", "--date", "2019-01-01"], ["--date", "2019-01-01", "2025-01-01"]),
+        (["run", "--team", "acme", "--date", "2026-03-09", "--to", "2026-03-01"], ["--to", "before --date"]),
+        (["run", "--team", "acme", "--date", "2026-03-09", "--method", "dbscan"], ["--method", "dbscan", "kmeans"]),
+        (["ingest", "no-such-file.jsonl", "--team", "acme"], ["no-such-file.jsonl"]),
+        (["clusters", "no_such_run"], ["RUN", "no_such_run", "llma runs"]),
+        (["trace", "no-such-trace"], ["ID", "no-such-trace"]),
+        (["sql", "DROP VIEW events"], ["query", "SELECT"]),
+        (["sql", "SELECT * FROM read_csv('/etc/passwd')"], ["query", "Cannot access"]),
+        (["sql", "SELECT nothing FROM nowhere"], ["query", "nowhere"]),
+    ],
+)
+def test_wrong_input_is_one_clear_error(arguments: list[str], words: list[str]) -> None:
+    done = llma(*arguments)
+    assert done.returncode == 2, done.stdout + done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_setting_is_named_before_anything_is_done() -> None:
+    done = llma("status", LLMA_MAX_SAMPLES="5")
+    assert done.returncode == 2
+    assert "LLMA_MAX_SAMPLES" in done.stderr
+
+
+def test_an_empty_lake_says_what_to_type() -> None:
+    for command in ("teams", "status", "runs"):
+        done = llma(command)
+        assert done.returncode == 0, done.stderr
+        assert "type: llma" in done.stdout
+        assert llma(command, "--json").stdout.strip() == "[]"
+
+
+def test_doctor_names_a_missing_model_and_what_to_type(tmp_path: Path) -> None:
+    done = llma("doctor", "--json", LLMA_EMBEDDER="minilm", LLMA_MODEL_DIR=str(tmp_path))
+    assert done.returncode == 1
+    (model,) = [row for row in json.loads(done.stdout) if row["check"] == "embedder"]
+    assert not model["ok"]
+    assert str(tmp_path) in model["detail"]
+    key = llma("doctor", LLMA_LABELER="openai")
+    assert key.returncode == 1
+    assert "OPENAI_API_KEY" in key.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("count", "text", "reason"),
+    [(12, "a question about parking", "too_few_items (12 of 20)"), (25, None, "no_text")],
+)
+def test_a_team_with_nothing_to_show_is_told_why(tmp_path: Path, count: int, text: str | None, reason: str) -> None:
+    """A team of 12 traces, a team whose every trace is empty: status says why, nothing is emitted."""
+    assert llma("ingest", str(write_events(tmp_path / "e.jsonl", count, text)), "--team", "acme").returncode == 0
+    done = llma("run", "--team", "acme", "--date", "2026-03-09", "--json")
+    assert done.returncode == 3, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    assert {run["state"] for run in answer["runs"]} <= {"ok", "nothing"}
+    (status,) = json.loads(llma("status", "--json").stdout)
+    assert status["status"] == "nothing"
+    assert reason in status["reason"]
+    assert status["emitted"] == 0
+    events = json.loads(llma("sql", "SELECT count(*) AS n FROM cluster_events", "--json").stdout)
+    assert events == [{"n": 0}]
+
+
+def test_ingesting_twice_changes_nothing_and_bad_rows_are_counted(tmp_path: Path) -> None:
+    path = write_events(tmp_path / "e.jsonl", 30)
+    path.write_text(path.read_text() + "not json\n")
+    first = llma("ingest", str(path), "--team", "acme")
+    assert "30 events" in first.stdout
+    assert "1 rows quarantined" in first.stdout
+    assert "nothing changed" in llma("ingest", str(path), "--team", "acme").stdout
+    (bad,) = json.loads(llma("sql", "SELECT line_number, reason FROM quarantine", "--json").stdout)
+    assert bad == {"line_number": 31, "reason": "invalid_json"}
+    (team,) = json.loads(llma("teams", "--json").stdout)
+    assert (team["team_id"], team["events"]) == ("acme", 30)
+
+
+def test_the_views_file_answers_plain_duckdb_while_it_is_rebuilt(tmp_path: Path) -> None:
+    import duckdb
+
+    assert llma("ingest", str(write_events(tmp_path / "e.jsonl", 5)), "--team", "acme").returncode == 0
+    views = Path(os.environ["LLMA_HOME"], "llma.duckdb")
+    with duckdb.connect(str(views)) as held:
+        assert held.execute("SELECT count(*) FROM events").fetchone() == (5,)
+        assert llma("ingest", str(write_events(tmp_path / "f.jsonl", 6)), "--team", "other").returncode == 0
+        assert held.execute("SELECT count(*) FROM events").fetchone() == (11,)
+    views.unlink()
+    assert llma("ingest", str(tmp_path / "f.jsonl"), "--team", "other").returncode == 0
+    assert views.exists()
+
+
+def test_terminal_control_in_a_trace_is_not_printed(tmp_path: Path) -> None:
+    """S23: a trace may hold escape sequences; the terminal gets none."""
+    path = write_events(tmp_path / "e.jsonl", 1, "\x1b[31mred\x1b[0m \u202eevil\u202c question about colours of")
+    assert llma("ingest", str(path), "--team", "acme").returncode == 0
+    done = llma("trace", "t0")
+    assert done.returncode == 0
+    assert "question about colours" in done.stdout
+    assert "\x1b[31m" not in done.stdout
+    assert "\u202e" not in done.stdout

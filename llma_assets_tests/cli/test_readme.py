@@ -1,0 +1,148 @@
+"""Every command of the README and every query of the docs is run, on the real traces that the demo ships."""
+
+import gzip
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from real_traces import demo_events
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LLMA = str(Path(sys.executable).parent / "llma")
+
+
+def commands() -> list[str]:
+    """The `llma` lines of the README's shell block, without their comments."""
+    (block,) = re.findall(r"```sh\n(.*?)```", README, flags=re.S)
+    return [line.split("  #")[0].strip() for line in block.splitlines()]
+
+
+def queries() -> list[str]:
+    return re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "views.md").read_text(encoding="utf-8"), flags=re.S)
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A folder with the file that the README ingests, and the environment of a person who starts there."""
+    folder = tmp_path_factory.mktemp("readme")
+    with gzip.open(folder / "events.jsonl.gz", "wt", encoding="utf-8") as file:
+        for event in demo_events("airline", 200):
+            file.write(json.dumps(event) + "\n")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("LLMA_", "DAGSTER_", "OPENAI_"))}
+    yield folder, environment | {"LLMA_EMBEDDER": "lsa", "NO_COLOR": "1"}
+
+
+def run(workplace: tuple[Path, dict[str, str]], *arguments: str) -> subprocess.CompletedProcess[str]:
+    folder, environment = workplace
+    return subprocess.run([LLMA, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_every_command_of_the_readme_works_in_its_order(workplace: tuple[Path, dict[str, str]]) -> None:
+    found = commands()
+    assert [line.split()[1] for line in found] == [
+        "doctor", "ingest", "run", "status", "runs", "clusters", "trace", "sql", "teams", "dev",
+    ]  # fmt: skip
+    for line in found[:-1]:
+        done = run(workplace, *shlex.split(line)[1:])
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+        assert done.stdout.strip(), line
+        assert "Traceback" not in done.stderr, line
+        assert "Warning" not in done.stderr, f"{line}\n{done.stderr}"
+    for line in found[3:-1]:
+        answer = json.loads(run(workplace, *shlex.split(line)[1:], "--json").stdout)
+        assert answer, line
+    for query in queries():
+        named = query.replace("'airline'", "'acme'").replace("'airline_trace", "'acme_trace")
+        done = run(workplace, "sql", named, "--json")
+        assert done.returncode == 0, f"{query}\n{done.stderr}"
+        assert isinstance(json.loads(done.stdout), list)
+    _the_ui_answers(workplace, found[-1])
+
+
+def _the_ui_answers(workplace: tuple[Path, dict[str, str]], line: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder, environment = workplace
+    command = [LLMA, *shlex.split(line)[1:], "--port", str(port)]
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as ui:
+        try:
+            query = {"query": "{ assetNodes { assetKey { path } hasMaterializePermission } }"}
+            request = urllib.request.Request(
+                f"http://127.0.0.1:{port}/graphql", json.dumps(query).encode(), {"Content-Type": "application/json"}
+            )
+            answer = _first_answer(request, ui)
+        finally:
+            os.killpg(ui.pid, signal.SIGINT)
+            ui.wait()
+    names = sorted(node["assetKey"]["path"][0] for node in answer["data"]["assetNodes"])
+    assert names[-2:] == ["trace_events", "trace_summaries"]
+    assert len(names) == 6
+
+
+def _first_answer(request: urllib.request.Request, ui: subprocess.Popen[bytes]) -> dict:
+    """The first answer with assets; the server is asked again until it listens, or its process ends."""
+    while ui.poll() is None:
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                found = json.load(answer)
+            if found.get("data", {}).get("assetNodes"):
+                return found
+        except OSError:
+            pass
+        time.sleep(0.2)
+    raise AssertionError(f"the UI ended with {ui.returncode}")
+
+
+@pytest.mark.slow
+def test_the_demo_runs_without_key_and_network(workplace: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    """S22: every socket that is not on this machine is refused."""
+    guard = tmp_path / "sitecustomize.py"
+    guard.write_text(
+        "import socket\n"
+        "_connect = socket.socket.connect\n"
+        "def connect(self, address):\n"
+        "    if self.family != socket.AF_UNIX and not str(address[0]).startswith(('127.', '::1', 'localhost')):\n"
+        "        raise OSError(f'no network in this test: {address}')\n"
+        "    return _connect(self, address)\n"
+        "socket.socket.connect = connect\n"
+    )
+    folder, environment = workplace
+    home = tmp_path / "demo"
+    environment = environment | {"LLMA_HOME": str(home), "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([LLMA, "demo"], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "smoke test" in done.stdout
+    assert "what to type next" in done.stdout
+    maps = sorted(path.name for path in (home / "maps").iterdir())
+    assert maps == ["airline_trace_20260310_000000.png", "assistant_trace_20250606_000000.png"]
+    again = subprocess.run([LLMA, "demo"], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert again.returncode == 0
+    assert "summarize_traces" not in again.stdout, "nothing is due a second time"
+
+
+def test_the_settings_table_is_what_the_code_says() -> None:
+    sys.path.insert(0, str(ROOT / "tools"))
+    from render_readme import render
+
+    assert render(README, None) == README
+
+
+def test_every_local_link_of_the_docs_leads_somewhere() -> None:
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

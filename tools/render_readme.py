@@ -1,0 +1,62 @@
+"""Write the parts of README.md that come from code: the settings table and the demo's cluster.
+
+`python tools/render_readme.py` writes them; a test fails when they are not what this would write. The
+cluster is taken from a lake in which `llma demo` has run (LLMA_HOME), if there is one.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+from llma_assets.settings import Settings
+
+README = Path(__file__).parent.parent / "README.md"
+RUN = "airline_trace_20260310_000000"
+
+
+def settings_table() -> str:
+    """One row a setting: variable, default, meaning with its range."""
+    lines = ["| variable | default | what it does |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        shown = "" if default in (None, frozenset(), {}) else f"`{default}`"
+        bounds = [
+            f"{word} {value:.10g}"
+            for bound in field.metadata
+            for word, value in (("at least", getattr(bound, "ge", None)), ("above", getattr(bound, "gt", None)),
+                                ("at most", getattr(bound, "le", None)))
+            if value is not None
+        ]  # fmt: skip
+        choices = [str(choice) for choice in get_args(field.annotation) if isinstance(choice, str)]
+        bounds += ["one of " + ", ".join(f"`{choice}`" for choice in choices)] if choices else []
+        allowed = f" ({', '.join(bounds)})" if bounds else ""
+        meaning = (field.description or "").rstrip(".")
+        lines.append(f"| `LLMA_{name.upper()}` | {shown} | {meaning}{allowed} |")
+    return "\n".join(lines)
+
+
+def render(text: str, cluster: str | None) -> str:
+    """README text with its generated parts in place; `cluster` None keeps the one that is there."""
+    text = re.sub(
+        r"(## Configuration\n\n).*?(\n\n`OPENAI_API_KEY`)", lambda m: m[1] + settings_table() + m[2], text, flags=re.S
+    )
+    if cluster is not None:
+        text = re.sub(r"(the embedder:\n\n```\n).*?(\n```)", lambda m: m[1] + cluster + m[2], text, flags=re.S)
+    return text
+
+
+def first_cluster() -> str | None:
+    """Cluster 0 of the demo as `llma clusters` prints it; None where the demo has not run."""
+    command = [str(Path(sys.executable).parent / "llma"), "clusters", RUN]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return None
+    parts = re.split(r"\n(?=\[)", done.stdout.strip())
+    lines = [line[:118].rstrip() for line in (parts[0] + "\n" + parts[1]).splitlines()]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    README.write_text(render(README.read_text(encoding="utf-8"), first_cluster()), encoding="utf-8")
