@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from llma_assets.errors import InputRejected
 from llma_assets.team_day import check_team
+from llma_assets.vocabulary import Level
 
 TeamSet = Annotated[frozenset[str], NoDecode]
 
@@ -27,7 +28,9 @@ class Settings(BaseSettings):
     start_date: date = Field(date(2025, 1, 1), description="First day that has a partition.")
 
     summarizer: Literal["extractive", "openai"] = Field("extractive", description="Who writes summaries.")
-    embedder: Literal["minilm", "lsa", "openai"] = Field("minilm", description="Who makes vectors; lsa is for smoke tests.")
+    embedder: Literal["minilm", "lsa", "openai"] = Field(
+        "minilm", description="Who makes vectors; lsa is for smoke tests."
+    )
     labeler: Literal["keywords", "openai"] = Field("keywords", description="Who names clusters.")
     model_dir: Path | None = Field(None, description="Folder with the MiniLM files, if not the installed package.")
     summary_mode: Literal["minimal", "detailed"] = Field("detailed", description="3 to 5 or 5 to 10 bullets.")
@@ -39,7 +42,9 @@ class Settings(BaseSettings):
     openai_concurrency: int = Field(10, ge=1, le=200, description="Calls in flight at once.")
     openai_timeout_s: float = Field(60.0, gt=0, le=600, description="Seconds that one call may take.")
 
-    max_traces_per_hour: int = Field(100, ge=1, le=100_000, description="Items summarized for each UTC hour.")
+    max_traces_per_hour: int = Field(100, ge=1, le=100_000, description="Traces summarized for each UTC hour.")
+    # A trace holds ten or more generations that repeat each other's history; a week of these fills max_samples.
+    max_generations_per_hour: int = Field(15, ge=1, le=100_000, description="Generations summarized for each UTC hour.")
     quiet_minutes: int = Field(30, ge=0, le=1_440, description="Silence after which a trace counts as finished.")
     max_text_chars: int = Field(2_000_000, ge=2_000, le=20_000_000, description="Cap of a text representation.")
 
@@ -75,6 +80,10 @@ class Settings(BaseSettings):
     def lake(self) -> str:
         """URL of the lake."""
         return self.lake_url or str(self.home)
+
+    def max_items_per_hour(self, level: str) -> int:
+        """Items of `level` that are summarized for each UTC hour."""
+        return self.max_traces_per_hour if level == Level.TRACE else self.max_generations_per_hour
 
     def min_items_of(self, team: str) -> int:
         """Items that a window of `team` must hold to be clustered."""

@@ -82,7 +82,7 @@ class SummarizeDay:
             flags = sample_by_hour(
                 [row["item_id"] for row in of_level],
                 [row["trace_timestamp"] for row in of_level],
-                self.settings.max_traces_per_hour,
+                self.settings.max_items_per_hour(level),
                 f"{team_day}/{level}",
             )
             sampled |= {_key(row): flag for row, flag in zip(of_level, flags, strict=True)}

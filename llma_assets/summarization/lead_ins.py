@@ -12,8 +12,9 @@ _OPENERS = (
     r"(?: there| again| all| everyone| team)?(?:[,.!:;]*\s+|\s*[–—]\s*)",
     rf"{_THANKS}[,.!:;–—-]*\s+",
     r"(?:ok(?:ay)?|sure|well|so|yes|yeah|no|also|and|but|then|now|actually|first(?:ly| of all)?|second(?:ly)?|finally|"
-    r"additionally|lastly|next|great|perfect|alright|of course|please|kindly|sorry|oh|hmm|got it|i see|i understand|"
+    r"additionally|lastly|next|great|perfect|alright|of course|please|kindly|sorry|oh|hmm|"
     r"by the way|one more thing|quick question)[,.!:;–—-]*\s+",
+    r"(?:got it|i see|i understand)[,.!;–—-]+\s+",
     r"(?:for (?:this|that) (?:one|reservation|booking|order)|in (?:that|this) case|if (?:so|possible|not)|"
     r"before (?:that|we \w+))[,:]\s+",
     # Questions that are requests.
