@@ -15,7 +15,9 @@ from llma_assets.lake.checkpoints import Checkpoint
 from llma_assets.schemas import EMBEDDINGS
 from llma_assets.stages.matrix import to_matrix
 from llma_assets.stages.report import StageReport, commonest_reason, count_outcomes
+from llma_assets.summarization.extractive import request_bullets
 from llma_assets.summarization.flow import flow_labels
+from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.summarization.summary import embedding_text
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import ItemStatus, Reason
@@ -114,12 +116,14 @@ class EmbedDay:
 
 
 def _text(row: dict[str, Any]) -> str:
-    return embedding_text(
-        row["title"],
-        " -> ".join(flow_labels(row["flow_diagram"] or "")),
-        [bullet["text"] for bullet in row["summary_bullets"]],
-        [note["text"] for note in row["interesting_notes"]],
-    )
+    bullets = [bullet["text"] for bullet in row["summary_bullets"]]
+    requests = request_bullets(bullets) if row["model"] == ExtractiveSummarizer.model else []
+    if requests:
+        # What an agent calls and answers is much the same whatever it is asked, and here it stands word
+        # for word: without it, clusters follow the task better (benchmarks/embedding_text.py).
+        return embedding_text(row["title"], None, requests, [])
+    flow = " -> ".join(flow_labels(row["flow_diagram"] or ""))
+    return embedding_text(row["title"], flow, bullets, [note["text"] for note in row["interesting_notes"]])
 
 
 def _content_hash(model: str, text: str) -> str:

@@ -39,6 +39,9 @@ from llma_assets.traces.representation import Entry, TextRepresentation
 # Changes whenever the same text gives another summary; part of a summary's cache key.
 EXTRACTIVE_VERSION = "1"
 
+# How the bullets begin that hold the user's own words.
+ASKED, OPENED, DETAILS, THEN_ASKED = "User asked", "Opened with", "Details given", "Then asked"
+
 Mode = Literal["minimal", "detailed"]
 _MAX_BULLETS: dict[Mode, int] = {"minimal": 5, "detailed": 10}
 _MAX_NOTES = 5
@@ -61,6 +64,11 @@ class _Request:
     sentences: list[str]
     best: str
     score: int
+
+
+def request_bullets(bullets: Sequence[str]) -> list[str]:
+    """The bullets that hold what the user asked for, in the user's words."""
+    return [bullet for bullet in bullets if bullet.startswith((ASKED, OPENED, DETAILS, THEN_ASKED))]
 
 
 def summarize(representation: TextRepresentation, mode: Mode = "detailed") -> Summary:
@@ -136,10 +144,10 @@ class _Story:
         main = self._main
         if main is None:
             return
-        yield 0, self._note(f"User asked: {excerpt(_from_best(main), _BULLET_CHARS)}", main.entry)
+        yield 0, self._note(f"{ASKED}: {excerpt(_from_best(main), _BULLET_CHARS)}", main.entry)
         rest = _left_out(main)
         if rest:
-            yield 4, self._note(f"Details given: {rest}", main.entry)
+            yield 4, self._note(f"{DETAILS}: {rest}", main.entry)
         told = set(content_words(" ".join(main.sentences)))
         shown = 0
         for request in self._asked:
@@ -151,7 +159,7 @@ class _Story:
             told |= words
             shown += 1
             before = request.entry.first_line < main.entry.first_line
-            opening = "Opened with" if before else "Then asked"
+            opening = OPENED if before else THEN_ASKED
             yield (
                 (2 if shown == 1 else 5),
                 self._note(f"{opening}: {excerpt(_from_best(request), _BULLET_CHARS)}", request.entry),
