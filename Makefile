@@ -25,7 +25,7 @@ types: $(VENV)/.installed
 
 unit: $(VENV)/.installed
 	env -u LLMA_HOME $(BIN)/dagster definitions validate -w workspace.yaml
-	env -u LLMA_HOME $(BIN)/pytest
+	env -u LLMA_HOME $(BIN)/pytest -n auto
 
 # --no-deps: the locks are complete, and the model's package would otherwise bring a framework that
 # nothing here uses.

@@ -21,10 +21,6 @@ class RetryLater(LlmaError):
     """The outside world is busy or broken for now; the same call may succeed later."""
 
 
-class BudgetExhausted(LlmaError):
-    """A spending limit was reached; what was finished is kept."""
-
-
 class PartitionLocked(LlmaError):
     """Another live process is writing the same partition."""
 

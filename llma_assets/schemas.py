@@ -183,6 +183,8 @@ CLUSTER_ASSIGNMENTS = pa.schema(
         pa.field("reason", pa.string()),
         _required("min_items", pa.int64()),
         _required("items_in_window", pa.int64()),
+        # Items left out because another model made their vectors.
+        _required("items_other_model", pa.int64()),
         _required("items_analyzed", pa.int64()),
         _required("items_clustered", pa.int64()),
         _required("items_noise", pa.int64()),
@@ -198,6 +200,8 @@ CLUSTER_ASSIGNMENTS = pa.schema(
         pa.field("optimal_k", pa.int64()),
         pa.field("inertia", pa.float64()),
         _required("guard_path", pa.list_(pa.string())),
+        # Of which items are in which cluster; labels carry the hash of the clusters that they name.
+        _required("content_hash", pa.string()),
         _required("clusters", pa.list_(CLUSTER)),
         _required("items", pa.list_(CLUSTER_ITEM)),
     ]
@@ -210,6 +214,7 @@ CLUSTER_LABELS = pa.schema(
         _required("level", pa.string()),
         _required("cluster_id", pa.int32()),
         _required("size", pa.int64()),
+        _required("content_hash", pa.string()),
         _required("title", pa.string()),
         _required("description", pa.string()),
         # keywords, llm, or fixed (the name of the noise group).

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from llma_assets.errors import InputRejected
+from llma_assets.summarization.summary import EMBEDDING_TEXT_VERSION
 from llma_assets.team_day import check_team
 from llma_assets.vocabulary import Level
 
@@ -81,6 +82,12 @@ class Settings(BaseSettings):
         """URL of the lake."""
         return self.lake_url or str(self.home)
 
+    @property
+    def embedding_recipe(self) -> str:
+        """What makes vectors out of summaries. Where it changes, embeddings are stale."""
+        model = {"openai": self.openai_embedding_model, "minilm": str(self.model_dir or "")}.get(self.embedder, "")
+        return f"{self.embedder}:{model}:text{EMBEDDING_TEXT_VERSION}"
+
     def max_items_per_hour(self, level: str) -> int:
         """Items of `level` that are summarized for each UTC hour."""
         return self.max_traces_per_hour if level == Level.TRACE else self.max_generations_per_hour
@@ -98,6 +105,8 @@ def load_settings() -> Settings:
     """
     try:
         return Settings()
+    except SettingsError as error:
+        raise InputRejected(f"{error}; a setting that holds a list or a table is JSON") from None
     except ValidationError as error:
         problems = [
             f"LLMA_{'.'.join(str(part) for part in problem['loc']).upper()}={problem['input']!r}: {problem['msg']}"

@@ -26,7 +26,11 @@ _SCHEMA_FILE = "schema.parquet"
 
 @contextlib.contextmanager
 def open_views(lake: Lake, settings: Settings, duckdb: DuckDBResource) -> Iterator[Any]:
-    """A connection that sees the views and the lake's files, and nothing else of this machine."""
+    """A connection that sees the views and the lake's files, and nothing else of this machine.
+
+    DuckDB can only bound paths of its own file system: on a remote lake, files of this machine stay
+    readable to whoever may run `llma sql` there.
+    """
     with connect(duckdb, lake) as connection:
         _create_views(connection, lake, settings)
         if lake.is_local:
@@ -89,17 +93,7 @@ def _create_views(connection: Any, lake: Lake, settings: Settings) -> None:
 def _statements(lake: Lake, settings: Settings) -> Sequence[str]:
     """DDL takes no bound values; the only ones here are the lake's own path and checked settings."""
     prefix = "" if lake.is_local else f"{lake.url.partition('://')[0]}://"
-    tables = [
-        f"CREATE VIEW {table} AS SELECT * FROM read_parquet("
-        f"{_literal(prefix + _glob_escaped(lake.root) + f'/{table}/**/*.parquet')}, union_by_name = true)"
-        # The ledger row is written last: what a killed ingest left is not shown.
-        + (
-            " WHERE (team_id, ingest_id) IN (SELECT (team_id, ingest_id) FROM ingests)"
-            if table == "trace_events"
-            else ""
-        )
-        for table in sorted(TABLES, key=lambda table: table != "ingests")
-    ]
+    tables = [_table_view(table, prefix + _glob_escaped(lake.root)) for table in sorted(TABLES, key=_ingests_first)]
     minimums = ", ".join(f"({_literal(t)}, {n:d})" for t, n in sorted(settings.min_items_by_team.items()))
     constants = [
         "CREATE VIEW lake_settings AS "
@@ -110,6 +104,20 @@ def _statements(lake: Lake, settings: Settings) -> Sequence[str]:
     folder = files("llma_assets.sql") / "views"
     views = [path.read_text(encoding="utf-8") for path in sorted(folder.iterdir(), key=lambda p: p.name)]
     return [*tables, *constants, *views]
+
+
+def _table_view(table: str, root: str) -> str:
+    """The view of one table: all its files."""
+    view = f"CREATE VIEW {table} AS SELECT * FROM read_parquet({_literal(f'{root}/{table}/**/*.parquet')}"
+    if table != "trace_events":
+        return f"{view}, union_by_name = true)"
+    # The ledger row is written last: what a killed ingest left is not shown.
+    completed = "(team_id, ingest_id) IN (SELECT (team_id, ingest_id) FROM ingests)"
+    return f"{view}, union_by_name = true, file_row_number = true) WHERE {completed}"
+
+
+def _ingests_first(table: str) -> tuple[bool, str]:
+    return (table != "ingests", table)
 
 
 def _literal(text: str) -> str:

@@ -63,6 +63,6 @@ CUSTOMER_EVENTS = (
     "$ai_evaluation",
 )
 
-# Set on every LLM call that this pipeline makes and records, so that its own traffic is known again
-# when it comes back with the customer's events (PostHog #47641).
+# Whoever records this pipeline's own LLM calls as events sets it on them, so that they are known again
+# when they come back with the customer's events (PostHog #47641).
 OWN_TRAFFIC_PROPERTY = "$llma_assets"

@@ -2,7 +2,7 @@
 
 SOURCE_FOLDER holds the PostHog-shaped event files that llma_assets/demo/SOURCE.md describes. What is
 kept: for `airline`, every tau2-bench airline trace that began on one of three days; for `assistant`,
-the arena-hard prompts of the first five days, one model's answer each. Parquet with zstd, because
+the arena-hard prompts of the first seven days, one model's answer each. Parquet with zstd, because
 an agent's events repeat their history.
 """
 
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 TARGET = Path(__file__).parent.parent / "llma_assets" / "demo" / "data"
 AIRLINE_DAYS = {"2026-03-03", "2026-03-08", "2026-03-09"}
-ASSISTANT_LAST_DAY = "2025-06-05"
+ASSISTANT_LAST_DAY = "2025-06-07"
 
 
 def main(source: Path) -> None:

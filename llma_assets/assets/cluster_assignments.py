@@ -61,6 +61,7 @@ def cluster_assignments(
             jobs=clustering_jobs(team_day.team),
             params=params,
             window_days=config.lookback_days or settings.window_days,
+            version_days=settings.window_days,
             max_samples=config.max_samples or settings.max_samples,
             min_items=config.min_items or settings.min_items_of(team_day.team),
             log=context.log,

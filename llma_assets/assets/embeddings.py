@@ -7,6 +7,7 @@ from llma_assets.assets.trace_summaries import trace_summaries
 from llma_assets.partitions import team_days_partitions
 from llma_assets.resources.lake import LakeResource
 from llma_assets.resources.providers import Providers
+from llma_assets.settings import load_settings
 from llma_assets.stages.embed import EmbedDay
 
 
@@ -24,4 +25,6 @@ def embeddings(context: dg.AssetExecutionContext, lake: LakeResource, providers:
     """The vector of each summary's text. Grain: one row a summarized item. Guarantee: unit vectors of one
     model and dimension, checked for NaN, zero and order; equal texts are embedded once, known ones never again.
     """
-    return materialize(context, EmbedDay(lake.open(), providers.open_embedder(), context.log).run)
+    return materialize(
+        context, EmbedDay(lake.open(), providers.open_embedder(), load_settings().embedding_recipe, context.log).run
+    )

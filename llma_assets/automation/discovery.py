@@ -16,7 +16,7 @@ from llma_assets.clustering_jobs import clustering_jobs
 from llma_assets.lake import Lake
 from llma_assets.resources.event_source import DayStats, TraceEventSource
 from llma_assets.settings import Settings
-from llma_assets.stages.window import combine
+from llma_assets.stages.window import combine, embeddings_version
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import ItemStatus, Reason
 
@@ -42,7 +42,7 @@ class TeamPlan:
     Attributes:
         due: runs to request now, oldest day first.
         waiting: why days that hold items are not due.
-        settled: whether nothing can become due before the source's fingerprint or the hour changes.
+        settled: whether nothing can become due before the team's fingerprint changes.
     """
 
     due: list[DueRun] = field(default_factory=list)
@@ -50,8 +50,9 @@ class TeamPlan:
     settled: bool = True
 
 
-def select_teams(teams: Sequence[str], settings: Settings) -> list[str]:
-    """Teams to look at: guaranteed ones first, then the sampled share of the allowed ones.
+def select_teams(teams: Sequence[str], settings: Settings, after: str | None = None) -> list[str]:
+    """Teams to look at: guaranteed ones first, then the sampled share of the allowed ones, beginning
+    after the team `after`, so that a tick that is full goes on in the next.
 
     A skipped team is never looked at, not even a guaranteed one. The sample goes by a hash of the
     team's id, so that a team is in it today if it was yesterday.
@@ -59,7 +60,9 @@ def select_teams(teams: Sequence[str], settings: Settings) -> list[str]:
     allowed = [team for team in teams if not settings.teams_allow or team in settings.teams_allow]
     guaranteed = sorted(settings.teams_guaranteed - settings.teams_skip)
     sampled = [t for t in sorted(set(allowed)) if _in_sample(t, settings.teams_sample_percent)]
-    return guaranteed + [t for t in sampled if t not in settings.teams_guaranteed and t not in settings.teams_skip]
+    others = [t for t in sampled if t not in settings.teams_guaranteed and t not in settings.teams_skip]
+    start = others.index(after) + 1 if after in others else 0
+    return guaranteed + others[start:] + others[:start]
 
 
 def _in_sample(team: str, percent: float) -> bool:
@@ -75,11 +78,13 @@ def plan_team(team: str, lake: Lake, source: TraceEventSource, settings: Setting
 
     due: list[DueRun] = []
     waiting: dict[TeamDay, str] = {}
-    stale = {day for day, one in closed.items() if _needs_summaries(lake, day, one)} | _emptied_days(lake, team, stats)
+    stale = {day for day, one in closed.items() if _needs_summaries(lake, day, one, settings)}
+    stale |= _emptied_days(lake, team, stats, settings)
     for day in sorted(stale):
         due.append(DueRun("summarize_traces", day, closed[day].source_version if day in closed else "emptied"))
     windows = _Windows(lake, settings)
-    for day in sorted(closed.keys() | set(lake.days("cluster_events", team))):
+    emitted = {day for day in lake.days("cluster_events", team) if day.day >= settings.start_date}
+    for day in sorted(closed.keys() | emitted):
         if any(one in stale for one in day.window(settings.window_days)):
             waiting[day] = "summaries of the window are due first"
             continue
@@ -88,7 +93,7 @@ def plan_team(team: str, lake: Lake, source: TraceEventSource, settings: Setting
             waiting[day] = f"{Reason.TOO_FEW_ITEMS} ({embedded} of {settings.min_items_of(team)})"
             if not _emitted(lake, day):
                 continue
-        if not _clustered_from(lake, day, version):
+        if not _clustered_from(lake, day, version, settings):
             due.append(DueRun("cluster_traces", day, version))
     # A day that is not closed, or a trace that is not finished, becomes due by the passing of time.
     return TeamPlan(due, waiting, settled=not due and not unfinished and len(closed) == len(stats))
@@ -99,7 +104,13 @@ def days_to_summarize(
 ) -> set[TeamDay]:
     """Days whose summaries were made from other items than the finished ones of now, closed or not."""
     stats = _stats(team, source, settings, now - timedelta(minutes=settings.quiet_minutes))
-    return {day for day, one in stats.items() if _needs_summaries(lake, day, one)} | _emptied_days(lake, team, stats)
+    stale = {day for day, one in stats.items() if _needs_summaries(lake, day, one, settings)}
+    return stale | _emptied_days(lake, team, stats, settings)
+
+
+def is_clusterable(lake: Lake, day: TeamDay, settings: Settings) -> bool:
+    """Whether the window that ends with `day` holds enough embedded items of one level."""
+    return _Windows(lake, settings).most_items(day) >= settings.min_items_of(day.team)
 
 
 def _stats(team: str, source: TraceEventSource, settings: Settings, quiet_since: datetime) -> dict[TeamDay, DayStats]:
@@ -108,23 +119,25 @@ def _stats(team: str, source: TraceEventSource, settings: Settings, quiet_since:
     return {TeamDay(team, one.day): one for one in days if one.day >= settings.start_date}
 
 
-def _needs_summaries(lake: Lake, day: TeamDay, stats: DayStats) -> bool:
+def _needs_summaries(lake: Lake, day: TeamDay, stats: DayStats, settings: Settings) -> bool:
     if not stats.finished:
         return False
     if lake.source_version("trace_summaries", day) != stats.source_version:
         return True
-    if lake.source_version("embeddings", day) == stats.source_version:
+    if lake.source_version("embeddings", day) == embeddings_version(stats.source_version, settings.embedding_recipe):
         return False
     # Summarized from this very input: due only if there is something to embed.
     return count_items(lake, "trace_summaries", day) > 0
 
 
-def _emptied_days(lake: Lake, team: str, stats: dict[TeamDay, DayStats]) -> set[TeamDay]:
+def _emptied_days(lake: Lake, team: str, stats: dict[TeamDay, DayStats], settings: Settings) -> set[TeamDay]:
     """Days whose summaries were made from items that the source no longer has."""
     return {
         day
         for day in lake.days("trace_summaries", team)
-        if (day not in stats or not stats[day].finished) and lake.source_version("trace_summaries", day)
+        if day.day >= settings.start_date
+        and (day not in stats or not stats[day].finished)
+        and lake.source_version("trace_summaries", day)
     }
 
 
@@ -132,13 +145,16 @@ def _emitted(lake: Lake, day: TeamDay) -> bool:
     return lake.exists("cluster_events", day) and count_items(lake, "cluster_events", day) > 0
 
 
-def _clustered_from(lake: Lake, day: TeamDay, version: str) -> bool:
+def _clustered_from(lake: Lake, day: TeamDay, version: str, settings: Settings) -> bool:
     """Whether the day was clustered from this very window, up to its events or to an empty result."""
     if lake.source_version("cluster_assignments", day) != version:
         return False
     if lake.source_version("cluster_events", day) == version:
         return True
-    return count_items(lake, "cluster_assignments", day) == 0
+    # Empty for want of items is settled, unless the minimum was lowered since.
+    runs = lake.read("cluster_assignments", day, ["items_analyzed", "items_in_window"]).to_pylist()
+    minimum = settings.min_items_of(day.team)
+    return all(run["items_analyzed"] == 0 and run["items_in_window"] < minimum for run in runs)
 
 
 class _Windows:

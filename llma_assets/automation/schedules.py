@@ -1,13 +1,18 @@
-"""The hourly and the daily schedule. Both are off until somebody switches them on."""
+"""The hourly and the daily schedule. Both are off until somebody switches them on.
+
+They ask only for what the sensor would ask for too, at fixed hours: an idle or too small team is not run.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta
 
 import dagster as dg
 
-from llma_assets.automation.discovery import select_teams
+from llma_assets.automation.discovery import days_to_summarize, is_clusterable, select_teams
 from llma_assets.jobs import cluster_traces, summarize_traces
 from llma_assets.partitions import TEAM_PARTITIONS_NAME, partition_key
+from llma_assets.resources.event_source import TraceEventSource
+from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
 from llma_assets.team_day import TeamDay
 
@@ -19,15 +24,17 @@ DAILY = "30 2 * * *"
     job=summarize_traces,
     cron_schedule=HOURLY,
     execution_timezone="UTC",
-    description="Summarizes what finished today, for every team; on the first hour of a day also the day before.",
+    description="Summarizes what finished since the last time, for every team, on any day that has changed.",
 )
-def hourly_summaries(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-    """One run a team: the partition of the day grows hour by hour, finished summaries are kept."""
-    tick = context.scheduled_execution_time
-    days = [tick.date()] if tick.hour else [tick.date() - timedelta(days=1), tick.date()]
+def hourly_summaries(
+    context: dg.ScheduleEvaluationContext, lake: LakeResource, event_source: dg.ResourceParam[TraceEventSource]
+) -> Iterator[dg.RunRequest]:
+    """One run a changed (team, day): today's grows hour by hour, and a trace that ran past midnight or
+    came late is caught up. Finished summaries are kept.
+    """
+    tick, settings, store = context.scheduled_execution_time, load_settings(), lake.open()
     for team in _teams(context):
-        for day in days:
-            team_day = TeamDay(team, day)
+        for team_day in sorted(days_to_summarize(team, store, event_source, settings, tick)):
             yield dg.RunRequest(run_key=f"{team_day}@{tick.isoformat()}", partition_key=partition_key(team_day))
 
 
@@ -35,18 +42,21 @@ def hourly_summaries(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRe
     job=cluster_traces,
     cron_schedule=DAILY,
     execution_timezone="UTC",
-    description="Clusters the window that ends with yesterday, for every team, every LLMA_INTERVAL_DAYS days.",
+    description="Clusters the window that ends with yesterday, for teams with enough items, every N days.",
 )
-def daily_clusters(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+def daily_clusters(
+    context: dg.ScheduleEvaluationContext, lake: LakeResource
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One run a team. Days between are skipped by counting from the start date, not from the last run."""
-    settings = load_settings()
+    settings, store = load_settings(), lake.open()
     day = context.scheduled_execution_time.date() - timedelta(days=1)
     if (day - settings.start_date).days % settings.interval_days:
         yield dg.SkipReason(f"{day} is not one of every {settings.interval_days} days from {settings.start_date}")
         return
     for team in _teams(context):
         team_day = TeamDay(team, day)
-        yield dg.RunRequest(run_key=str(team_day), partition_key=partition_key(team_day))
+        if is_clusterable(store, team_day, settings):
+            yield dg.RunRequest(run_key=str(team_day), partition_key=partition_key(team_day))
 
 
 def _teams(context: dg.ScheduleEvaluationContext) -> list[str]:

@@ -8,18 +8,21 @@ import dagster as dg
 from dagster import DagsterRunStatus
 
 from llma_assets.automation.discovery import DueRun, plan_team, select_teams
-from llma_assets.errors import LlmaError
+from llma_assets.clustering.result import ALGORITHM_VERSION
 from llma_assets.jobs import cluster_traces, summarize_traces
 from llma_assets.partitions import TEAM_PARTITIONS_NAME, partition_key, teams_partitions
 from llma_assets.resources.clock import Clock
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.resources.lake import LakeResource
-from llma_assets.settings import load_settings
+from llma_assets.settings import Settings, load_settings
 
 REQUEST_TAG = "llma/request"
 
 # A run that failed before it wrote its partition is asked for again this often; then a person is needed.
 MAX_ATTEMPTS = 3
+
+# Which teams are looked at at all is decided before; and sets have no order of their own.
+_TEAM_SETS = {"teams_allow", "teams_skip", "teams_guaranteed"}
 
 _ACTIVE = [
     DagsterRunStatus.QUEUED,
@@ -57,22 +60,23 @@ def team_discovery_sensor(
         # A source that does not answer must not stop the teams that are always run.
         context.log.error("teams could not be listed (%s); only the guaranteed teams are looked at", error)
         found = []
-    teams = select_teams(found, settings)
+    teams = select_teams(found, settings, cursor.get("after"))
     known = set(context.instance.get_dynamic_partitions(TEAM_PARTITIONS_NAME))
     requests: list[dg.RunRequest] = []
-    last, new_teams = cursor.get("after"), []
-    for team in _in_turn(teams, last):
+    last, new_teams, failed = cursor.get("after"), [], []
+    for team in teams:
         if len(requests) >= settings.max_requests_per_tick:
             break
         last = team
-        fingerprint = _fingerprint(event_source, team, now)
-        if settled.get(team) == fingerprint and team in known:
-            continue
         try:
+            fingerprint = _fingerprint(event_source, team, now, settings)
+            if settled.get(team) == fingerprint and team in known:
+                continue
             plan = plan_team(team, store, event_source, settings, now)
-        except (LlmaError, OSError) as error:
+        except Exception as error:
             # One team's broken partition is its own matter.
             context.log.error("team %s: %s", team, error)
+            failed.append(team)
             continue
         if team not in known:
             new_teams.append(team)
@@ -82,7 +86,9 @@ def team_discovery_sensor(
         wanted = (request for due in plan.due if (request := _request(context, due)) is not None)
         requests += [request for request, _ in zip(wanted, range(room), strict=False)]
     still_settled = {team: settled[team] for team in teams if team in settled}
-    reason = None if requests else f"{len(teams)} teams looked at, nothing is due"
+    counts = f"teams_processed {len(teams) - len(failed)}, teams_failed {len(failed)}, failed_team_ids {failed}"
+    context.log.info("%s, %d runs requested", counts, len(requests))
+    reason = None if requests else f"nothing is due; {counts}"
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=dg.SkipReason(reason) if reason else None,
@@ -91,14 +97,15 @@ def team_discovery_sensor(
     )
 
 
-def _in_turn(teams: list[str], after: str | None) -> list[str]:
-    start = teams.index(after) + 1 if after in teams else 0
-    return teams[start:] + teams[:start]
-
-
-def _fingerprint(source: TraceEventSource, team: str, now: datetime) -> str:
-    """What a settled team waits for: other events, another day, or another program."""
-    return hashlib.sha256(f"{source.fingerprint(team)}/{now.date()}".encode()).hexdigest()[:12]
+def _fingerprint(source: TraceEventSource, team: str, now: datetime, settings: Settings) -> str:
+    """What a settled team waits for: other events, another day, other settings, or another algorithm."""
+    waits_for = (
+        source.fingerprint(team),
+        now.date(),
+        sorted(settings.model_dump(mode="json", exclude=_TEAM_SETS).items()),
+        ALGORITHM_VERSION,
+    )
+    return hashlib.sha256(repr(waits_for).encode()).hexdigest()[:12]
 
 
 def _request(context: dg.SensorEvaluationContext, due: DueRun) -> dg.RunRequest | None:
@@ -106,8 +113,9 @@ def _request(context: dg.SensorEvaluationContext, due: DueRun) -> dg.RunRequest 
     runs = context.instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: due.request_key}))
     if any(run.status in _ACTIVE for run in runs):
         return None
-    if len(runs) >= MAX_ATTEMPTS:
-        context.log.warning("%s failed %d times and is not asked for again", due.request_key, len(runs))
+    failures = sum(run.status in (DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED) for run in runs)
+    if failures >= MAX_ATTEMPTS:
+        context.log.warning("%s failed %d times and is not asked for again", due.request_key, failures)
         return None
     key = due.request_key if not runs else f"{due.request_key}#{len(runs) + 1}"
     return dg.RunRequest(

@@ -8,6 +8,9 @@ from llma_assets import __version__
 from llma_assets.cli import demo, dev, doctor, ingest, inspect, run
 from llma_assets.errors import InputRejected, LlmaError
 
+INTERRUPTED = 130
+STOPPED = "stopped; what was finished is kept, the same command goes on from there"
+
 app = typer.Typer(
     name="llma",
     help="Turns LLM traces into named clusters, per team, per day. LLMA_HOME picks the lake (default: .llma).",
@@ -52,10 +55,20 @@ def main() -> None:
     except LlmaError as error:
         errors.print(f"error: {safe(str(error))}", style="bold red", markup=False, highlight=False)
         sys.exit(2 if isinstance(error, InputRejected) else 1)
-    except KeyboardInterrupt:
-        errors.print("stopped; what was finished is kept, the same command goes on from there")
-        sys.exit(130)
     except BrokenPipeError:
         # The reader of our output went away, as `| head` does.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        errors.print(f"error: {safe(str(error))}", style="bold red", markup=False, highlight=False)
+        sys.exit(1)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            errors.print(STOPPED, markup=False)
+        raise
+    except (KeyboardInterrupt, RuntimeError) as error:
+        # DuckDB tells an interrupt as a RuntimeError of its own.
+        if isinstance(error, RuntimeError) and "interrupted" not in str(error).lower():
+            raise
+        errors.print(STOPPED, markup=False)
+        sys.exit(INTERRUPTED)

@@ -50,7 +50,7 @@ def ingest_files(
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     ]
-    with Progress(*columns, console=console, disable=quiet, transient=True) as progress:
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as progress:
         for path in files:
             task = progress.add_task(safe(path.name), total=None)
 
@@ -62,9 +62,10 @@ def ingest_files(
             )
             progress.remove_task(task)
             reports.append(report)
+            # At once: a later file may be refused, and what is in the lake is known to Dagster.
+            report_materializations(project.lake, project.settings, team, [report])
             if not quiet:
                 _print_report(report)
-    report_materializations(project.lake, project.settings, team, reports)
     return reports
 
 

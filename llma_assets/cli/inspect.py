@@ -1,5 +1,6 @@
 """Commands that only read: teams, status, runs, clusters, trace, sql."""
 
+from datetime import date
 from typing import Annotated, Any
 
 import typer
@@ -29,7 +30,8 @@ def teams(as_json: Json = False) -> None:
 
 def status(team: Team = None, as_json: Json = False) -> None:
     """For each team and day, how far it got; where nothing is shown, why."""
-    rows = Project().rows(
+    project = Project()
+    rows = project.rows(
         """
         SELECT team_id, date, status, events, items, sampled, summarized, failed, skipped, embedded, clusters, emitted,
                window_items, llm_cost_usd, reason
@@ -37,14 +39,31 @@ def status(team: Team = None, as_json: Json = False) -> None:
         """,
         {"team": team and check_team(team)},
     )
+    due = _due(project, {str(row["team_id"]) for row in rows})
+    rows = [row | {"due": due.get((row["team_id"], row["date"]))} for row in rows]
     if not as_json:
         rows = [_short_status(row) for row in rows]
-    print_rows(rows, as_json, empty="no events yet; type: llma ingest PATH --team TEAM")
+    subject = f"team {team} has no events" if team else "no events yet"
+    print_rows(rows, as_json, empty=f"{subject}; type: llma ingest PATH --team TEAM")
+
+
+def _due(project: Project, teams: set[str]) -> dict[tuple[str, date], str]:
+    """The job that a (team, day) waits for, where its input changed since it was run, or never was."""
+    from llma_assets.automation.discovery import plan_team
+    from llma_assets.definitions import resources
+    from llma_assets.resources.clock import Clock
+
+    source, now = resources(project.settings)["event_source"], Clock().now()
+    plans = [plan_team(team, project.lake, source, project.settings, now) for team in sorted(teams)]  # type: ignore[arg-type]
+    due = {(one.team_day.team, one.team_day.day): one.job for plan in plans for one in reversed(plan.due)}
+    waiting = {(day.team, day.day): why for plan in plans for day, why in plan.waiting.items() if "due first" in why}
+    return waiting | due
 
 
 def _short_status(row: dict[str, Any]) -> dict[str, Any]:
     """What fits a terminal; `--json` has every figure."""
     why = [row["reason"]] if row["reason"] else []
+    why += [f"due: {row['due']}"] if row["due"] else []
     why += [f"{reason} {count}" for reason, count in (row["skipped"] or {}).items()]
     names = ("date", "status", "events", "items", "sampled", "summarized", "embedded", "clusters", "emitted")
     return {"team": row["team_id"]} | {name: row[name] for name in names} | {"why": ", ".join(why)}

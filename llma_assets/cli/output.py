@@ -1,19 +1,21 @@
 """What the command line prints: tables for people, JSON for programs, nothing that a terminal obeys."""
 
 import json
+import math
 import re
 import sys
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Literal
+from uuid import UUID
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-SHORT_CELL_CHARS = 12
+LONG_CELL_CHARS = 22
 
 # A pipe or a file has no width of its own; wide enough that no line is broken there.
 PIPE_COLUMNS = 200
@@ -32,8 +34,8 @@ def safe(text: str) -> str:
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    text = json.dumps(value, ensure_ascii=False, indent=2, default=_encode)
-    sys.stdout.write(text.encode("utf-8", "replace").decode() + "\n")
+    # ASCII, so that no character of a trace steers the terminal; strict, so that every reader takes it.
+    sys.stdout.write(json.dumps(_plain(value), indent=2, default=_encode, allow_nan=False) + "\n")
 
 
 def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, *, title: str | None = None, empty: str = "none") -> None:
@@ -44,16 +46,33 @@ def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, *, title: str | No
     if not rows:
         console.print(Text(empty, style="dim"))
         return
-    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    cells = [{name: cell(value) for name, value in row.items()} for row in rows]
+    widths = {name: max(len(name), *(len(row[name]) for row in cells)) for name in rows[0]}
+    # A column of short values stays whole; one that runs on may be folded, but not below this width.
+    needed = sum(min(width, LONG_CELL_CHARS) + 2 for width in widths.values())
+    if needed > console.width:
+        _print_records(cells, title)
+        return
+    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 1))
     for name, value in rows[0].items():
         number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-        # Short values stay whole; only text that runs on is folded.
-        short = all(len(cell(row[name])) <= SHORT_CELL_CHARS for row in rows)
         justify: Literal["right", "left"] = "right" if number else "left"
-        table.add_column(name.replace("_", " "), justify=justify, overflow="fold", no_wrap=short)
-    for row in rows:
-        table.add_row(*[Text(cell(value)) for value in row.values()])
+        least = min(widths[name], LONG_CELL_CHARS)
+        table.add_column(name.replace("_", " "), justify=justify, overflow="fold", min_width=least)
+    for row in cells:
+        table.add_row(*[Text(value) for value in row.values()])
     console.print(table)
+
+
+def _print_records(cells: Sequence[dict[str, str]], title: str | None) -> None:
+    """Rows one under the other, for a terminal that is too narrow for a table."""
+    if title:
+        console.print(Text(title, style="bold"))
+    for row in cells:
+        (_, first), *rest = row.items()
+        facts = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in rest if value)
+        console.print(Text(first, style="bold"))
+        console.print(Text(f"  {facts}"), soft_wrap=False)
 
 
 def cell(value: Any) -> str:
@@ -65,7 +84,7 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {count}" for key, count in value.items())
+        return safe(", ".join(f"{key} {cell(count)}" for key, count in value.items()))
     if isinstance(value, list | tuple):
         # DuckDB's MAP arrives as pairs.
         if value and all(isinstance(one, tuple) and len(one) == 2 for one in value):
@@ -74,9 +93,22 @@ def cell(value: Any) -> str:
     return safe(str(value))
 
 
+def _plain(value: Any) -> Any:
+    """`value` with NaN and infinities, which JSON has no words for, as null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _encode(value: Any) -> Any:
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, time | timedelta | UUID):
+        return str(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

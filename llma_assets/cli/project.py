@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 from llma_assets.errors import InputRejected
@@ -49,7 +49,9 @@ def parse_day(text: str, field: str, settings: Settings) -> date:
     Raises:
         InputRejected: not YYYY-MM-DD, before the start date, or after today.
     """
-    today = datetime.now(UTC).date()
+    from llma_assets.resources.clock import Clock
+
+    today = Clock().now().date()
     try:
         day = date.fromisoformat(text)
     except ValueError:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -69,9 +69,10 @@ def _days_to_summarize(project: Project, window: list[TeamDay], day: TeamDay) ->
     """Days of the window whose summaries are not made from what the source holds now, and the day itself."""
     from llma_assets.automation.discovery import days_to_summarize
     from llma_assets.definitions import resources
+    from llma_assets.resources.clock import Clock
 
     source = resources(project.settings)["event_source"]
-    due = days_to_summarize(day.team, project.lake, source, project.settings, datetime.now(UTC))  # type: ignore[arg-type]
+    due = days_to_summarize(day.team, project.lake, source, project.settings, Clock().now())  # type: ignore[arg-type]
     return [one for one in window if one in due or one == day]
 
 
@@ -116,5 +117,6 @@ def _print(project: Project, days: list[TeamDay], outcomes: list[dict[str, Any]]
             console.print(f"look at them: llma clusters {clustered[-1]}", style="dim", markup=False, highlight=False)
     if any(outcome["state"] == "failed" for outcome in outcomes):
         raise typer.Exit(1)
-    if any(outcome["state"] == "nothing" for outcome in outcomes):
+    shown_days = {row["date"] for row in shown if row["status"] == "shown"}
+    if not {day.day for day in days} <= shown_days:
         raise typer.Exit(3)

@@ -41,7 +41,7 @@ def cluster_events(
         raise InputRejected(f"{run['clustering_run_id']}: a clustering run without items is never emitted")
     clusters = list(_clusters(run, labels, item_metrics))
     shared = _run_properties(run)
-    groups = _pack(clusters, max_bytes - len(_dumps(_envelope(run, shared, [], 10_000, 10_000))))
+    groups = _pack(clusters, max_bytes - _size(_envelope(run, shared, [], 10_000, 10_000)))
     return [_row(run, shared, group, n, len(groups), max_bytes) for n, group in enumerate(groups, start=1)]
 
 
@@ -126,17 +126,17 @@ def _pack(clusters: Sequence[Json], room: int) -> list[list[Json]]:
 
 def _pieces(cluster: Json, room: int) -> Iterator[tuple[Json, int]]:
     """The cluster whole with its size in bytes, or, where that is more than `room`, in pieces."""
-    whole = len(_dumps(cluster)) + 1
+    whole = _size(cluster) + 2
     if whole <= room:
         yield cluster, whole
         return
     bare = cluster | {"traces": {}, "trace_ids": []}
-    fixed = len(_dumps(bare)) + 1
+    fixed = _size(bare) + 2
     piece: Json = {}
     ids: list[str] = []
     size = fixed
     for (item_id, entry), trace_id in zip(cluster["traces"].items(), cluster["trace_ids"], strict=True):
-        extra = len(_dumps({item_id: entry})) + len(_dumps([trace_id]))
+        extra = _size({item_id: entry}) + _size([trace_id])
         if fixed + extra > room:
             raise InputRejected(f"cluster {cluster['cluster_id']}: one item takes {fixed + extra} of {room} bytes")
         if size + extra > room:
@@ -161,7 +161,7 @@ def _envelope(run: Mapping[str, Any], shared: Json, clusters: Sequence[Json], pa
 
 def _row(run: Mapping[str, Any], shared: Json, clusters: list[Json], part: int, parts: int, max_bytes: int) -> Json:
     event = _envelope(run, shared, clusters, part, parts)
-    size = len(_dumps(event))
+    size = _size(event)
     if size > max_bytes:
         raise InputRejected(f"{run['clustering_run_id']} part {part}: {size} bytes, allowed are {max_bytes}")
     return event | {
@@ -173,6 +173,11 @@ def _row(run: Mapping[str, Any], shared: Json, clusters: list[Json], part: int, 
         "timestamp": run["window_end"],
         "properties": _dumps(event["properties"]).decode(),
     }
+
+
+def _size(value: Any) -> int:
+    """Bytes of `value` on the wire: capture SDKs write JSON with spaces and escapes, larger than ours."""
+    return len(json.dumps(value, sort_keys=True))
 
 
 def _dumps(value: Any) -> bytes:

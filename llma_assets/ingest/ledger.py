@@ -48,11 +48,11 @@ class Ingest:
 def read_ledger(ingest: Ingest) -> dict[str, Any] | None:
     """The ledger row of an earlier ingest of the same bytes; None if none was finished."""
     lake, path = ingest.lake, ingest.team_path("ingests")
-    lake._inside(path)
+    lake.check_inside(path)
     lake.fs.invalidate_cache()
     if not lake.fs.exists(path):
         return None
-    with lake._parquet(path) as file:
+    with lake.open_parquet(path) as file:
         row: dict[str, Any] = file.read().to_pylist()[0]
     return row
 
@@ -74,13 +74,13 @@ def report_of(ingest: Ingest, row: dict[str, Any]) -> IngestReport:
     lake = ingest.lake
     reasons: Counter[QuarantineReason] = Counter()
     if row["rows_quarantined"]:
-        with lake._parquet(ingest.team_path("quarantine")) as file:
+        with lake.open_parquet(ingest.team_path("quarantine")) as file:
             column: Any = file.read(["reason"]).column("reason")
         for item in column.value_counts().to_pylist():
             reasons[QuarantineReason(item["values"])] = item["counts"]
     rows_by_date = {}
     for day in row["dates"]:
-        with lake._parquet(ingest.events_path(day)) as file:
+        with lake.open_parquet(ingest.events_path(day)) as file:
             rows_by_date[day] = file.metadata.num_rows
     return IngestReport(
         ingest_id=row["ingest_id"],
@@ -138,7 +138,7 @@ def _files(ingest: Ingest) -> Iterator[str]:
     lake = ingest.lake
     for table in ("trace_events", "quarantine", "ingests"):
         folder = f"{lake.root}/{table}/team={ingest.team}"
-        lake._inside(folder)
+        lake.check_inside(folder)
         if lake.fs.isdir(folder):
             yield from lake.fs.find(folder)
 

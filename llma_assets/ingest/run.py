@@ -34,7 +34,7 @@ from llma_assets.ingest.spool import Row, Spool
 from llma_assets.ingest.text_source import RawRow, text_rows
 from llma_assets.lake import Lake
 from llma_assets.lake.faults import kill_point
-from llma_assets.lake.writer import TableWriter, file_lock
+from llma_assets.lake.writer import TableWriter
 from llma_assets.schemas import QUARANTINE, TRACE_EVENTS
 from llma_assets.team_day import check_team
 
@@ -99,7 +99,7 @@ def ingest_file(
         sha256 = hashlib.file_digest(handle, "sha256").hexdigest()  # type: ignore[arg-type]
         name = path.name.encode("utf-8", "replace").decode()
         ingest = Ingest(lake, team, sha256, name, before.st_size, ingested_at.astimezone(UTC))
-        with file_lock(lake, f"ingests.{team}.{ingest.id}", LOCK_TIMEOUT_S):
+        with lake.named_lock(f"ingests.{team}.{ingest.id}"):
             earlier = read_ledger(ingest)
             if earlier is not None:
                 if is_complete(ingest, earlier):

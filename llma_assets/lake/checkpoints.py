@@ -37,8 +37,12 @@ class Checkpoint:
             for path in sorted(str(p) for p in fs.ls(self._folder, detail=False)):
                 if Path(path).name.startswith(".") or not path.endswith(".parquet"):
                     continue
-                with fs.open(path, "rb") as file:
-                    chunk = pq.read_table(file)
+                try:
+                    with fs.open(path, "rb") as file:
+                        chunk = pq.read_table(file, page_checksum_verification=True)
+                except (pa.ArrowException, OSError):
+                    # A damaged chunk costs its work, not the partition.
+                    continue
                 if chunk.schema.names == schema.names:
                     parts.append(chunk.cast(schema))
         return pa.concat_tables(parts)

@@ -4,14 +4,15 @@ A lake is a folder, or any fsspec URL. `<url>/<table>/team=<team>/date=<YYYY-MM-
 is the identity of a partition: writing it again replaces it, and the same rows give the same bytes.
 
 Local writes go to a file beside the target, are fsynced and renamed. Object stores get one PUT,
-which is atomic by itself. Every page carries a checksum that each read verifies.
+which is atomic by itself. Every page carries a checksum, which reads through `Lake` verify (DuckDB,
+which reads the same files for SQL, does not).
 """
 
 import contextlib
 import hashlib
 import io
 import os
-import time
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -20,16 +21,17 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llma_assets.errors import InputRejected, PartitionCorrupt, PartitionLocked, PartitionMissing
+from llma_assets.errors import InputRejected, MissingExtra, PartitionCorrupt, PartitionMissing
 from llma_assets.lake.faults import kill_point
+from llma_assets.lake.locks import file_lock
 from llma_assets.schemas import SCHEMA_VERSION, TABLES
 from llma_assets.team_day import TEAM_PATTERN, TeamDay
 
 PARTITION_FILE = "part.parquet"
 LOCK_TIMEOUT_S = 30.0
-_LOCK_POLL_S = 0.1
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SOURCE_VERSION = b"llma.source_version"
-_SCHEMA_VERSION = b"llma.schema_version"
+SCHEMA_VERSION_KEY = b"llma.schema_version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,14 @@ class Lake:
         from fsspec.core import url_to_fs
 
         self.url = str(url)
-        self.fs, root = url_to_fs(self.url)
+        try:
+            self.fs, root = url_to_fs(self.url)
+        except ImportError as error:
+            raise MissingExtra(f"LLMA_LAKE_URL: {self.url} needs another package: {error}") from error
+        except ValueError as error:
+            raise InputRejected(
+                f"LLMA_LAKE_URL: {self.url!r} is no folder and no URL that fsspec knows: {error}"
+            ) from error
         self.is_local = "file" in ((self.fs.protocol,) if isinstance(self.fs.protocol, str) else self.fs.protocol)
         self.root = os.path.realpath(root) if self.is_local else root.rstrip("/")
         self.lock_timeout_s = lock_timeout_s
@@ -106,9 +115,9 @@ class Lake:
         path = self.path(table, team_day)
         if not self.fs.exists(path):
             raise PartitionMissing(f"{table} {team_day} has not been written")
-        with self._parquet(path) as file:
+        with self.open_parquet(path) as file:
             metadata = file.schema_arrow.metadata or {}
-            version = int(metadata.get(_SCHEMA_VERSION, b"1"))
+            version = int(metadata.get(SCHEMA_VERSION_KEY, b"1"))
             if version > SCHEMA_VERSION:
                 raise PartitionCorrupt(
                     f"{path}: schema version {version} is newer than this program's {SCHEMA_VERSION}"
@@ -127,11 +136,12 @@ class Lake:
         path = self.path(table, team_day)
         if not self.fs.exists(path):
             return None
-        with self._parquet(path) as file:
+        with self.open_parquet(path) as file:
             return (file.schema_arrow.metadata or {}).get(_SOURCE_VERSION, b"").decode()
 
     @contextlib.contextmanager
-    def _parquet(self, path: str) -> Iterator[pq.ParquetFile]:
+    def open_parquet(self, path: str) -> Iterator[pq.ParquetFile]:
+        """A file whose pages are checked as they are read; what is broken is told as `PartitionCorrupt`."""
         try:
             handle = path if self.is_local else self.fs.open(path, "rb")
             with pq.ParquetFile(handle, page_checksum_verification=True) as file:
@@ -150,7 +160,7 @@ class Lake:
             InputRejected: the rows do not fit the table's schema.
         """
         conformed = conform(table, rows)
-        metadata = {_SOURCE_VERSION: source_version.encode(), _SCHEMA_VERSION: str(SCHEMA_VERSION).encode()}
+        metadata = {_SOURCE_VERSION: source_version.encode(), SCHEMA_VERSION_KEY: str(SCHEMA_VERSION).encode()}
         buffer = io.BytesIO()
         pq.write_table(conformed.replace_schema_metadata(metadata), buffer, **PARQUET_OPTIONS)
         content = buffer.getvalue()
@@ -166,7 +176,7 @@ class Lake:
 
     def write_bytes(self, path: str, content: bytes) -> None:
         """Put `content` at `path` under the lake's root: all of it, or nothing."""
-        self._inside(path)
+        self.check_inside(path)
         kill_point("before_write")
         if not self.is_local:
             self.fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
@@ -188,37 +198,27 @@ class Lake:
 
     @contextlib.contextmanager
     def lock(self, table: str, team_day: TeamDay) -> Iterator[None]:
-        """Hold the only right to write one partition.
-
-        The kernel drops the lock with its process, so a crash leaves none behind. Files that a
-        killed writer left beside the partition are swept here. On object stores there is no lock:
-        both writers give the same bytes, and each PUT is atomic.
+        """Hold the only right to write one partition; sweep what a killed writer left beside it.
 
         Raises:
             PartitionLocked: another live process still holds it after `lock_timeout_s`.
         """
-        if not self.is_local:
+        with self.named_lock(f"{table}.{team_day.team}.{team_day.day.isoformat()}"):
+            if self.is_local:
+                for left_over in Path(self.folder(table, team_day)).glob(".*.tmp"):
+                    left_over.unlink(missing_ok=True)
             yield
-            return
-        import fcntl
 
-        folder = Path(self.folder(table, team_day))
-        lock_path = Path(self.root, ".locks", f"{table}.{team_day.team}.{team_day.day.isoformat()}")
-        lock_path.parent.mkdir(parents=True, exist_ok=True)
-        with open(lock_path, "a") as handle:
-            deadline = time.monotonic() + self.lock_timeout_s
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= deadline:
-                        raise PartitionLocked(
-                            f"{table} {team_day} is being written by another process (waited {self.lock_timeout_s:g} s)"
-                        ) from None
-                    time.sleep(_LOCK_POLL_S)
-            for left_over in folder.glob(".*.tmp"):
-                left_over.unlink(missing_ok=True)
+    @contextlib.contextmanager
+    def named_lock(self, name: str) -> Iterator[None]:
+        """Hold the lock `name`; the kernel drops it with its process, so a crash leaves none behind.
+
+        On object stores there is none: both writers give the same bytes, and each PUT is atomic.
+        """
+        if self.is_local:
+            with file_lock(self.root, name, self.lock_timeout_s):
+                yield
+        else:
             yield
 
     # --- internals --------------------------------------------------------------------------
@@ -235,7 +235,8 @@ class Lake:
         names = (str(path).rsplit("/", 1)[-1] for path in self.fs.ls(folder, detail=False))
         return sorted(f"{folder}/{name}" for name in names if name.endswith(".parquet") and not name.startswith("."))
 
-    def _inside(self, path: str) -> None:
+    def check_inside(self, path: str) -> None:
+        """Refuse a path that is not under the lake's root, links followed."""
         resolved = os.path.realpath(path) if self.is_local else path
         if not resolved.startswith(f"{self.root}/") or "/../" in path:
             raise InputRejected(f"path: {path} leaves the lake at {self.root}")

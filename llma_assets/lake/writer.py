@@ -5,7 +5,6 @@ import hashlib
 import io
 import os
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -14,12 +13,10 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llma_assets.errors import InputRejected, PartitionLocked
 from llma_assets.lake.faults import kill_point
 from llma_assets.lake.store import (
-    _LOCK_POLL_S,
-    _SCHEMA_VERSION,
     PARQUET_OPTIONS,
+    SCHEMA_VERSION_KEY,
     Lake,
     Written,
     beside_path,
@@ -43,7 +40,7 @@ class TableWriter:
     """
 
     def __init__(self, lake: Lake, table: str, path: str, text_columns: tuple[str, ...] = ()):
-        lake._inside(path)
+        lake.check_inside(path)
         self._lake, self._table, self._path = lake, table, path
         self._rows = 0
         kill_point("before_write")
@@ -55,7 +52,7 @@ class TableWriter:
             os.close(descriptor)
             self._beside = Path(name)
         self._file = _HashingFile(self._beside, path)
-        schema = TABLES[table].with_metadata({_SCHEMA_VERSION: str(SCHEMA_VERSION).encode()})
+        schema = TABLES[table].with_metadata({SCHEMA_VERSION_KEY: str(SCHEMA_VERSION).encode()})
         options: dict[str, Any] = dict(PARQUET_OPTIONS)
         options["use_dictionary"] = [name for name in schema.names if name not in text_columns]
         sink: Any = self._file
@@ -143,47 +140,3 @@ class _HashingFile(io.RawIOBase):
             yield
         except OSError as error:
             raise OSError(error.errno, f"cannot write {count} bytes: {error.strerror}", self._target) from error
-
-
-@contextlib.contextmanager
-def file_lock(lake: Lake, name: str, timeout_s: float) -> Iterator[None]:
-    """Hold the lock `name` of a local lake; the kernel drops it with its process.
-
-    On an object store there is no lock: see `Lake.lock`.
-
-    Raises:
-        PartitionLocked: another live process still holds it after `timeout_s`.
-    """
-    if not lake.is_local:
-        yield
-        return
-    path = Path(lake.root, ".locks", name)
-    if path.name != name:
-        raise InputRejected(f"lock: {name!r} is not a file name")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + timeout_s
-    while (handle := _try_lock(path)) is None:
-        if time.monotonic() >= deadline:
-            raise PartitionLocked(f"{name} is held by another process (waited {timeout_s:g} s)")
-        time.sleep(_LOCK_POLL_S)
-    with handle:
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-
-
-def _try_lock(path: Path) -> BinaryIO | None:
-    """The lock file, open and locked; None if somebody else has it."""
-    import fcntl
-
-    handle = open(path, "ab")  # noqa: SIM115
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # The last holder removes the file: then this is a lock on a name that is gone.
-        if os.path.samestat(os.fstat(handle.fileno()), path.stat()):
-            return handle
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    handle.close()
-    return None

@@ -106,7 +106,12 @@ class LakeEventSource(TraceEventSource):
         files = _files(lake, span)
         if not files or not trace_ids:
             return
-        parameters = {"files": files, "trace_ids": list(trace_ids), "customer_events": list(CUSTOMER_EVENTS)}
+        parameters = {
+            "all_files": _files(lake, lake.days("trace_events", team_day.team)),
+            "files": files,
+            "trace_ids": list(trace_ids),
+            "customer_events": list(CUSTOMER_EVENTS),
+        }
         with connect(self.duckdb, lake) as connection, _named_errors(team_day.team):
             reader = connection.sql(sql("trace_texts"), params=parameters).to_arrow_reader(1_000)
             trace: list[Event] = []
@@ -156,7 +161,7 @@ def _named_errors(team: str) -> Iterator[None]:
 
     try:
         yield
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+    except duckdb.Error as error:
         raise PartitionCorrupt(f"trace_events of team {team}: {error}") from error
 
 

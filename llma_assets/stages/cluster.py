@@ -1,8 +1,10 @@
 """cluster_assignments: one clustering run for each job of a team, over the window that ends with a day."""
 
+import hashlib
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +23,7 @@ from llma_assets.schemas import CLUSTER_ASSIGNMENTS
 from llma_assets.stages.matrix import to_matrix
 from llma_assets.stages.report import StageReport
 from llma_assets.stages.retract import retract
-from llma_assets.stages.window import window_version
+from llma_assets.stages.window import is_version_of, window_version
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.sampling import sample_by_day
 from llma_assets.vocabulary import ItemStatus, Reason, RunStatus
@@ -38,6 +40,8 @@ class ClusterWindow:
     jobs: Sequence[ClusteringJob]
     params: ClusteringParams
     window_days: int
+    # Days of the window that scheduled runs use: what the partition is compared by.
+    version_days: int
     max_samples: int
     min_items: int
     log: logging.Logger
@@ -52,31 +56,36 @@ class ClusterWindow:
         started = time.monotonic()
         with self.lake.lock(TABLE, team_day):
             window = team_day.window(self.window_days)
+            # Before the rows are read: a day that changes meanwhile leaves an old version, and a redo.
+            version = window_version(self.lake, team_day.window(self.version_days))
             _refuse_gaps(self.lake, window)
-            embeddings = self._embeddings(window)
-            runs = [self._clustering_run(team_day, job, embeddings) for job in self.jobs]
+            embeddings, other_model = self._embeddings(window)
+            runs = [self._clustering_run(team_day, job, embeddings, other_model) for job in self.jobs]
             table = pa.Table.from_pylist(runs, CLUSTER_ASSIGNMENTS)
-            version = window_version(self.lake, window)
             if not any(run["items_analyzed"] for run in runs):
                 retract(self.lake, ["cluster_events", "cluster_labels"], team_day, version)
             written = self.lake.write(TABLE, team_day, table, version)
         return _report(team_day, written, runs, time.monotonic() - started)
 
-    def _embeddings(self, window: Sequence[TeamDay]) -> pa.Table:
-        """Embedded items of the window, each once, by level and item id, all of one model."""
+    def _embeddings(self, window: Sequence[TeamDay]) -> tuple[pa.Table, Counter[str]]:
+        """Embedded items of the window, each once, by level and item id, all of one model; and how many
+        of each level were left out because another model made their vectors."""
         rows = self.lake.read_days("embeddings", window, _COLUMNS)
         rows = rows.filter(pc.equal(rows["status"], str(ItemStatus.EMBEDDED)))
         if rows.num_rows == 0:
-            return rows
-        # Vectors of different models never meet: the newest day decides, the rest is counted.
-        newest = rows["model"][-1].as_py()
-        rows = rows.filter(pc.equal(rows["model"], newest))
+            return rows, Counter()
+        # Vectors of different models never meet: the newest day decides.
+        same = pc.equal(rows["model"], rows["model"][-1])
+        other_model = Counter(rows.filter(pc.invert(same))["level"].to_pylist())
+        rows = rows.filter(same)
         rows = rows.sort_by([("level", "ascending"), ("item_id", "ascending"), ("date", "ascending")])
         keys = list(zip(rows["level"].to_pylist(), rows["item_id"].to_pylist(), strict=True))
         first = [n for n, key in enumerate(keys) if n == 0 or keys[n - 1] != key]
-        return rows.take(first)
+        return rows.take(first), other_model
 
-    def _clustering_run(self, team_day: TeamDay, job: ClusteringJob, embeddings: pa.Table) -> dict[str, Any]:
+    def _clustering_run(
+        self, team_day: TeamDay, job: ClusteringJob, embeddings: pa.Table, other_model: Counter[str]
+    ) -> dict[str, Any]:
         items = embeddings.filter(pc.equal(embeddings["level"], str(job.level)))
         seed = seed_of(team_day.team, team_day.day.isoformat(), job.job_id, job.level, ALGORITHM_VERSION)
         params = replace(self.params, seed=seed)
@@ -94,6 +103,8 @@ class ClusterWindow:
             "reason": Reason.TOO_FEW_ITEMS if items.num_rows else Reason.NO_ITEMS,
             "min_items": self.min_items,
             "items_in_window": items.num_rows,
+            "items_other_model": other_model[job.level],
+            "content_hash": "",
             "items_analyzed": 0,
             "items_clustered": 0,
             "items_noise": 0,
@@ -127,7 +138,7 @@ class ClusterWindow:
 
     def _outcome(self, result: Clustering, items: pa.Table) -> dict[str, Any]:
         noise = int(np.count_nonzero(result.labels == NOISE))
-        ids = items["item_id"].to_pylist()
+        ids, model = items["item_id"].to_pylist(), items["model"][0].as_py()
         return {
             "status": RunStatus.CLUSTERED,
             "reason": None,
@@ -135,8 +146,11 @@ class ClusterWindow:
             "items_clustered": items.num_rows - noise,
             "items_noise": noise,
             "noise_share": noise / items.num_rows,
-            "params": json.dumps(result.params | {"max_samples": self.max_samples}, sort_keys=True),
-            "embedding_model": items["model"][0].as_py(),
+            "content_hash": _content_hash(ids, result.labels.tolist()),
+            "params": json.dumps(
+                result.params | {"max_samples": self.max_samples, "embedding_model": model}, sort_keys=True
+            ),
+            "embedding_model": model,
             "silhouette": result.quality.get("silhouette"),
             "relative_validity": result.quality.get("relative_validity"),
             "optimal_k": result.quality.get("optimal_k"),
@@ -175,16 +189,20 @@ def _item_rows(result: Clustering, items: pa.Table) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["cluster_id"] == NOISE, row["cluster_id"], row["rank"], row["item_id"]))
 
 
+def _content_hash(item_ids: list[str], labels: list[int]) -> str:
+    """Equal for equal groups: by it, labels know whether they name these clusters."""
+    return hashlib.sha256(json.dumps([item_ids, labels]).encode()).hexdigest()[:16]
+
+
 def _refuse_gaps(lake: Lake, window: Sequence[TeamDay]) -> None:
-    """A day that was summarized but not embedded would silently be missing from the clusters."""
+    """A day whose vectors are not those of its summaries would silently be missing, or old."""
     for day in window:
-        if not lake.exists("trace_summaries", day) or lake.exists("embeddings", day):
+        summarized = lake.source_version("trace_summaries", day)
+        if summarized is None or is_version_of(lake.source_version("embeddings", day), summarized):
             continue
         statuses = lake.read("trace_summaries", day, ["status"])["status"].to_pylist()
         if ItemStatus.SUMMARIZED in statuses:
-            raise PartitionMissing(
-                f"embeddings {day} has not been written, but its summaries have; run summarize_traces"
-            )
+            raise PartitionMissing(f"embeddings {day} are not made of its present summaries; run summarize_traces")
 
 
 def _report(team_day: TeamDay, written: Any, runs: list[dict[str, Any]], duration_s: float) -> StageReport:

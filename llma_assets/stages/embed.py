@@ -14,7 +14,9 @@ from llma_assets.lake import Lake
 from llma_assets.lake.checkpoints import Checkpoint
 from llma_assets.schemas import EMBEDDINGS
 from llma_assets.stages.matrix import to_matrix
+from llma_assets.stages.progress import Progress
 from llma_assets.stages.report import StageReport, commonest_reason, count_outcomes
+from llma_assets.stages.window import embeddings_version
 from llma_assets.summarization.extractive import request_bullets
 from llma_assets.summarization.flow import flow_labels
 from llma_assets.summarization.local import ExtractiveSummarizer
@@ -33,6 +35,8 @@ class EmbedDay:
 
     lake: Lake
     embedder: Embedder
+    # Names what makes the vectors; when it changes, they are made again.
+    recipe: str
     log: logging.Logger
 
     def run(self, team_day: TeamDay) -> StageReport:
@@ -43,8 +47,9 @@ class EmbedDay:
         """
         started = time.monotonic()
         with self.lake.lock(TABLE, team_day):
+            # Before the rows are read: summaries that change meanwhile leave an old version, and a redo.
+            version = embeddings_version(self.lake.source_version("trace_summaries", team_day) or "", self.recipe)
             summaries = self.lake.read("trace_summaries", team_day)
-            version = self.lake.source_version("trace_summaries", team_day) or ""
             rows = [row for row in summaries.to_pylist() if row["status"] == ItemStatus.SUMMARIZED]
             texts = {_content_hash(self.embedder.model, text): text for text in map(_text, rows)}
             checkpoint = Checkpoint(self.lake, TABLE, team_day)
@@ -68,6 +73,7 @@ class EmbedDay:
     def _embed(self, texts: dict[str, str], team_day: TeamDay, checkpoint: Checkpoint) -> dict[str, Any]:
         """For each content hash its vector, or the reason why there is none."""
         hashes: list[str] = list(texts)
+        progress = Progress(self.log, f"{team_day} embeddings")
         made: dict[str, Any] = {}
         for start in range(0, len(hashes), CHUNK_TEXTS):
             chunk = hashes[start : start + CHUNK_TEXTS]
@@ -77,7 +83,7 @@ class EmbedDay:
             made |= dict(zip(chunk, reasons, strict=True)) | good
             kept = {"content_hash": list(good), "embedding": list(good.values()), "reason": [None] * len(good)}
             checkpoint.append(chunk[0][:16], pa.table(kept, _VECTORS))
-            self.log.info("%s: %d of %d texts embedded", team_day, start + len(chunk), len(hashes))
+            progress.tell(start + len(chunk), len(hashes))
         return made
 
     def _row(self, team_day: TeamDay, row: dict[str, Any], vectors: dict[str, Any]) -> dict[str, Any]:

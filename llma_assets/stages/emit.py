@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from llma_assets.emission.cluster_event import cluster_events
+from llma_assets.errors import PartitionMissing
 from llma_assets.lake import Lake
 from llma_assets.schemas import CLUSTER_EVENTS
 from llma_assets.stages.report import StageReport
@@ -38,23 +39,24 @@ class EmitEvents:
         """Write the partition and report.
 
         Raises:
-            PartitionMissing: the day's clusters or labels were never written.
+            PartitionMissing: the day's clusters or labels were never written, or the labels name others.
         """
         started = time.monotonic()
         with self.lake.lock(TABLE, team_day):
+            version = self.lake.source_version("cluster_assignments", team_day) or ""
             assignments = self.lake.read("cluster_assignments", team_day)
             labels = self.lake.read("cluster_labels", team_day).to_pylist()
             runs = assignments.filter(pc.greater(assignments["items_analyzed"], 0)).to_pylist()
             summaries = self.lake.read_days("trace_summaries", run_days(team_day, runs), _METRICS)
             rows: list[dict[str, Any]] = []
             for run in runs:
-                named = {
-                    one["cluster_id"]: one for one in labels if one["clustering_run_id"] == run["clustering_run_id"]
-                }
+                of_run = (one for one in labels if one["clustering_run_id"] == run["clustering_run_id"])
+                named = {one["cluster_id"]: one for one in of_run if one["content_hash"] == run["content_hash"]}
+                if not named:
+                    raise PartitionMissing(f"cluster_labels {team_day} name other clusters; run cluster_labels first")
                 of_level = summaries.filter(pc.equal(summaries["level"], run["level"]))
                 rows += cluster_events(run, named, {item["item_id"]: item for item in of_level.to_pylist()})
             table = pa.Table.from_pylist(rows, CLUSTER_EVENTS)
-            version = self.lake.source_version("cluster_assignments", team_day) or ""
             written = self.lake.write(TABLE, team_day, table, version)
         return StageReport(
             team_day=team_day,

@@ -41,12 +41,12 @@ class LabelClusters:
         """
         started = time.monotonic()
         with self.lake.lock(TABLE, team_day):
+            version = self.lake.source_version("cluster_assignments", team_day) or ""
             assignments = self.lake.read("cluster_assignments", team_day)
             runs = assignments.filter(pc.greater(assignments["items_analyzed"], 0)).to_pylist()
             summaries = self.lake.read_days("trace_summaries", run_days(team_day, runs), _SUMMARY)
             rows = [row for run in runs for row in self._label_run(run, summaries)]
             table = pa.Table.from_pylist(rows, CLUSTER_LABELS)
-            version = self.lake.source_version("cluster_assignments", team_day) or ""
             written = self.lake.write(TABLE, team_day, table, version)
         return StageReport(
             team_day=team_day,
@@ -57,7 +57,7 @@ class LabelClusters:
             empty_reason=None if rows else "no clustering run of this day has items",
             figures={"duration_s": round(time.monotonic() - started, 3)},
             preview=table.select(["level", "cluster_id", "size", "title", "source", "description"]),
-            picture=_picture(runs, rows),
+            picture=self._picture(runs, rows),
         )
 
     def _label_run(self, run: dict[str, Any], summaries: pa.Table) -> list[dict[str, Any]]:
@@ -82,6 +82,7 @@ class LabelClusters:
             "level": run["level"],
             "cluster_id": label.cluster_id,
             "size": evidence.size,
+            "content_hash": run["content_hash"],
             "title": label.title,
             "description": label.description,
             "source": label.source,
@@ -91,6 +92,14 @@ class LabelClusters:
             "model": self.labeler.model if by_model else None,
             "prompt_version": self.labeler.prompt_version if by_model else None,
         }
+
+    def _picture(self, runs: list[dict[str, Any]], rows: list[dict[str, Any]]) -> bytes | None:
+        """The map; a picture that cannot be drawn never breaks the run."""
+        try:
+            return _map(runs, rows)
+        except Exception:
+            self.log.exception("the cluster map could not be drawn")
+            return None
 
 
 def _item_evidence(item: dict[str, Any], summary: dict[str, Any]) -> ItemEvidence:
@@ -103,11 +112,12 @@ def _item_evidence(item: dict[str, Any], summary: dict[str, Any]) -> ItemEvidenc
     )
 
 
-def _picture(runs: list[dict[str, Any]], labels: list[dict[str, Any]]) -> bytes | None:
+def _map(runs: list[dict[str, Any]], labels: list[dict[str, Any]]) -> bytes | None:
     """The map of the run with most items; None where no run has any."""
     if not runs:
         return None
     run = max(runs, key=lambda run: (run["level"] == "trace", run["items_analyzed"]))
     titles = {row["cluster_id"]: row["title"] for row in labels if row["clustering_run_id"] == run["clustering_run_id"]}
-    heading = f"{run['clustering_run_id']}: {run['items_analyzed']} items, {len(run['clusters'])} clusters"
+    facts = f"{run['items_analyzed']} items, {len(run['clusters'])} clusters, {run['embedding_model']}"
+    heading = f"{run['clustering_run_id']}: {facts}"
     return cluster_map(run["items"], titles, heading)

@@ -16,6 +16,7 @@ from llma_assets.lake.checkpoints import Checkpoint
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.schemas import TRACE_SUMMARIES
 from llma_assets.settings import Settings
+from llma_assets.stages.progress import Progress
 from llma_assets.stages.report import StageReport, commonest_reason, count_outcomes
 from llma_assets.stages.retract import retract
 from llma_assets.summarization.outcome import ItemText, Summarizer, SummaryOutcome
@@ -27,7 +28,6 @@ from llma_assets.vocabulary import ItemStatus, Level, Reason
 
 TABLE = "trace_summaries"
 CHECKPOINT_ITEMS = 100
-PROGRESS_EVERY_S = 5.0
 
 Row = dict[str, Any]
 Key = tuple[str, str]
@@ -108,9 +108,9 @@ class SummarizeDay:
 
     def _kept(self, team_day: TeamDay, checkpoint: Checkpoint) -> dict[Key, Row]:
         """Rows of an earlier or killed run that this summarizer would make again just so."""
-        parts = [checkpoint.read(TRACE_SUMMARIES)]
-        if self.lake.exists(TABLE, team_day):
-            parts.append(self.lake.read(TABLE, team_day))
+        # The checkpoint last: it is newer, and of one item the later row is taken.
+        parts = [self.lake.read(TABLE, team_day)] if self.lake.exists(TABLE, team_day) else []
+        parts.append(checkpoint.read(TRACE_SUMMARIES))
         made_by = (self.summarizer.model, self.summarizer.mode, self.summarizer.prompt_version)
         return {
             _key(row): row
@@ -124,21 +124,19 @@ class SummarizeDay:
     ) -> dict[Key, Row]:
         made: dict[Key, Row] = {}
         unsaved: list[Row] = []
-        reported = time.monotonic()
+        progress = Progress(self.log, f"{team_day} summaries")
         try:
             for outcome in self._outcomes(self._texts(team_day, todo, last_day)):
                 made[outcome.key] = self._filled(todo[outcome.key], outcome)
                 unsaved.append(made[outcome.key])
-                if len(unsaved) >= CHECKPOINT_ITEMS:
+                if len(unsaved) >= CHECKPOINT_ITEMS or progress.is_due():
                     _save(checkpoint, unsaved)
                     unsaved = []
-                if time.monotonic() - reported > PROGRESS_EVERY_S:
-                    reported = time.monotonic()
-                    self.log.info("%s: %d of %d summarized", team_day, len(made), len(todo))
-        except BaseException:
-            # What was paid for is kept, whatever stops the run.
+                    failed = sum(row["status"] == ItemStatus.FAILED for row in made.values())
+                    progress.tell(len(made), len(todo), failed)
+        finally:
+            # What was paid for is kept, whatever stops the run, until the partition is written.
             _save(checkpoint, unsaved)
-            raise
         missing = todo.keys() - made.keys()
         return made | {key: self._filled(todo[key], SummaryOutcome(key, None, Reason.NO_TEXT)) for key in missing}
 

@@ -14,6 +14,16 @@ def window_version(lake: Lake, window: Sequence[TeamDay]) -> str:
     return combine({day: lake.source_version("embeddings", day) or "" for day in window})
 
 
+def embeddings_version(summaries_version: str, recipe: str) -> str:
+    """Version of a day's embeddings: of its summaries, and of what turns them into vectors."""
+    return f"{summaries_version}/{recipe}" if summaries_version else ""
+
+
+def is_version_of(embeddings: str | None, summaries_version: str) -> bool:
+    """Whether embeddings of version `embeddings` were made from summaries of that version."""
+    return embeddings is not None and embeddings.partition("/")[0] == summaries_version
+
+
 def combine(versions: Mapping[TeamDay, str]) -> str:
     """One version out of a version a day; days without items do not count."""
     lines = [f"{day} {version}" for day, version in sorted(versions.items()) if version]

@@ -5,13 +5,15 @@ from typing import Literal
 
 from llma_assets.summarization.extractive import EXTRACTIVE_VERSION, summarize
 from llma_assets.summarization.outcome import ItemText, SummaryOutcome
+from llma_assets.traces.text import TEXT_VERSION
 
 
 class ExtractiveSummarizer:
     """Picks what was asked, done, failed and answered out of the text, in the item's own words."""
 
     model = "extractive"
-    prompt_version = f"v{EXTRACTIVE_VERSION}"
+    # Line refs point into the text, so a changed rendering is a changed summary.
+    prompt_version = f"v{EXTRACTIVE_VERSION}-text{TEXT_VERSION}"
 
     def __init__(self, mode: Literal["minimal", "detailed"] = "detailed"):
         self.mode: str = mode

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+# Raised whenever the same summary is embedded as another text than before.
+EMBEDDING_TEXT_VERSION = "1"
+
 
 @dataclass(frozen=True, slots=True)
 class Note:

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from pipeline import embed, summarize
 from real_traces import NOW, demo_events
 
 from llma_assets.automation.discovery import plan_team, select_teams
@@ -109,7 +110,7 @@ def test_a_team_whose_every_trace_is_empty_is_asked_once(
     assert tick(instance).run_requests == []
     assert not lake.exists("embeddings", TeamDay("acme", date(2026, 3, 9)))
     # Something changes: asked again.
-    ingest(questions(1, AT + timedelta(hours=1), "A question at last"))
+    ingest(questions(1, AT + timedelta(hours=1), "A question at last"), at=NOW + timedelta(hours=1))
     assert [r.job_name for r in tick(instance, first.cursor).run_requests] == ["summarize_traces"]
 
 
@@ -254,23 +255,98 @@ def test_a_source_that_fails_leaves_the_guaranteed_teams(
     assert [r.partition_key for r in tick(instance).run_requests] == ["2026-03-09|vip"]
 
 
-def test_the_hourly_schedule_asks_for_today_and_after_midnight_for_yesterday_too(instance: dg.DagsterInstance) -> None:
-    instance.add_dynamic_partitions(TEAM_PARTITIONS_NAME, ["a", "b"])
-    for hour, days in ((13, ["2026-03-09"]), (0, ["2026-03-08", "2026-03-09"])):
-        moment = datetime(2026, 3, 9, hour, 40, tzinfo=UTC)
-        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=moment)
-        requests = hourly_summaries(context)
-        assert [r.partition_key for r in requests] == [f"{day}|{team}" for team in "ab" for day in days]
+def schedule(instance: dg.DagsterInstance, one: Any, moment: datetime) -> list[str]:
+    """The partitions that a schedule asks for at `moment`."""
+    outside = resources(load_settings())
+    needed = {name: outside[name] for name in one.required_resource_keys}
+    with dg.build_schedule_context(instance=instance, scheduled_execution_time=moment, resources=needed) as context:
+        return [str(r.partition_key) for r in one(context) or [] if isinstance(r, dg.RunRequest)]
 
 
-def test_the_daily_schedule_asks_for_yesterday_every_n_days(
-    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+def test_the_hourly_schedule_asks_for_what_finished_and_never_for_idle_teams(
+    ingest: Ingest, instance: dg.DagsterInstance
 ) -> None:
-    instance.add_dynamic_partitions(TEAM_PARTITIONS_NAME, ["a"])
+    instance.add_dynamic_partitions(TEAM_PARTITIONS_NAME, ["a", "idle"])
+    late = datetime(2026, 3, 9, 23, 50, tzinfo=UTC)
+    over_midnight = questions(2, late)
+    over_midnight[1]["timestamp"] = (late + timedelta(minutes=30)).isoformat()
+    over_midnight[1]["properties"]["$ai_trace_id"] = over_midnight[0]["properties"]["$ai_trace_id"]
+    ingest(questions(3, late - timedelta(hours=9)) + over_midnight, "a")
+    assert schedule(instance, hourly_summaries, datetime(2026, 3, 9, 13, 40, tzinfo=UTC)) == []
+    assert schedule(instance, hourly_summaries, datetime(2026, 3, 9, 15, 40, tzinfo=UTC)) == ["2026-03-09|a"]
+    summarize(Lake(load_settings().lake), TeamDay("a", date(2026, 3, 9)), now=datetime(2026, 3, 9, 15, 40, tzinfo=UTC))
+    embed(Lake(load_settings().lake), TeamDay("a", date(2026, 3, 9)))
+    assert schedule(instance, hourly_summaries, datetime(2026, 3, 9, 16, 40, tzinfo=UTC)) == []
+    # The trace that ran past midnight is finished at 00:50, and asked for at the next full round.
+    assert "2026-03-09|a" in schedule(instance, hourly_summaries, datetime(2026, 3, 10, 1, 40, tzinfo=UTC))
+
+
+def test_the_daily_schedule_asks_every_n_days_where_there_is_enough(
+    ingest: Ingest, instance: dg.DagsterInstance, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance.add_dynamic_partitions(TEAM_PARTITIONS_NAME, ["big", "small"])
+    first = datetime(2025, 1, 1, 9, tzinfo=UTC)
+    for team, count in (("big", 25), ("small", 5)):
+        ingest(questions(count, first), team)
+        summarize(lake, TeamDay(team, first.date()))
+        embed(lake, TeamDay(team, first.date()))
     monkeypatch.setenv("LLMA_INTERVAL_DAYS", "3")
-    asked = []
-    for n in range(6):
-        moment = datetime(2025, 1, 2 + n, 2, 30, tzinfo=UTC)
-        requests = list(daily_clusters(dg.build_schedule_context(instance=instance, scheduled_execution_time=moment)))
-        asked += [r.partition_key for r in requests if isinstance(r, dg.RunRequest)]
-    assert asked == ["2025-01-01|a", "2025-01-04|a"]
+    asked = [schedule(instance, daily_clusters, datetime(2025, 1, 2 + n, 2, 30, tzinfo=UTC)) for n in range(6)]
+    assert asked == [["2025-01-01|big"], [], [], ["2025-01-04|big"], [], []]
+
+
+def test_a_stray_folder_or_a_raised_start_date_stops_nobody(
+    ingest: Ingest, instance: dg.DagsterInstance, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(questions(25), "acme")
+    settle(instance)
+    Path(lake.root, "trace_events", "team=acme", "date=2026-03-09 copy").mkdir()
+    monkeypatch.setenv("LLMA_START_DATE", "2026-03-10")
+    assert tick(instance).run_requests == []
+
+
+def test_a_lowered_minimum_is_seen_at_once(
+    ingest: Ingest, instance: dg.DagsterInstance, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(questions(12))
+    _, cursor = settle(instance)
+    # Somebody runs it by hand: an empty partition with the reason.
+    assert not execute("cluster_traces", TeamDay("acme", date(2026, 3, 9)), instance, log_level="CRITICAL").success
+    assert tick(instance, cursor).run_requests == []
+    monkeypatch.setenv("LLMA_MIN_ITEMS", "10")
+    assert [r.job_name for r in tick(instance, cursor).run_requests] == ["cluster_traces"]
+
+
+def test_a_manual_run_with_another_window_is_not_undone(
+    ingest: Ingest, instance: dg.DagsterInstance, lake: Lake
+) -> None:
+    for n in range(3):
+        ingest(questions(22, AT - timedelta(days=n)))
+    settle(instance)
+    config = {"ops": {"cluster_assignments": {"config": {"lookback_days": 2, "method": "kmeans"}}}}
+    day = TeamDay("acme", date(2026, 3, 9))
+    assert execute("cluster_traces", day, instance, run_config=config, log_level="CRITICAL").success
+    assert tick(instance).run_requests == []
+    runs = lake.read("cluster_assignments", day).to_pylist()
+    # Two days of 22 traces; of the generations 15 an hour were taken.
+    assert {(run["method"], run["items_in_window"]) for run in runs} == {("kmeans", 44), ("kmeans", 30)}
+
+
+def test_another_embedder_makes_vectors_again(
+    ingest: Ingest, instance: dg.DagsterInstance, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(questions(25))
+    _, cursor = settle(instance)
+    monkeypatch.setenv("LLMA_EMBEDDER", "minilm")
+    assert [r.job_name for r in tick(instance, cursor).run_requests] == ["summarize_traces"]
+    jobs, _ = settle(instance)
+    assert jobs == ["summarize_traces 2026-03-09|acme", "cluster_traces 2026-03-09|acme"]
+    run = lake.read("cluster_assignments", TeamDay("acme", date(2026, 3, 9))).to_pylist()[0]
+    assert run["embedding_model"].startswith("all-MiniLM-L6-v2@")
+    assert json.loads(run["params"])["embedding_model"] == run["embedding_model"]
+
+
+def test_guaranteed_teams_go_first_also_after_a_full_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMA_TEAMS_GUARANTEED", "vip")
+    assert select_teams(["a", "b", "c"], load_settings(), after="b") == ["vip", "c", "a", "b"]
+    assert select_teams(["a", "b", "c"], load_settings(), after="gone") == ["vip", "a", "b", "c"]

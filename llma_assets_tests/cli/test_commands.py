@@ -2,13 +2,16 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
+from rich.console import Console
 
 LLMA = str(Path(sys.executable).parent / "llma")
 AT = datetime(2026, 3, 9, 10, tzinfo=UTC)
@@ -139,3 +142,75 @@ def test_terminal_control_in_a_trace_is_not_printed(tmp_path: Path) -> None:
     assert "question about colours" in done.stdout
     assert "\x1b[31m" not in done.stdout
     assert "\u202e" not in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lines", [1, 2])
+def test_ctrl_c_stops_a_run_at_once_and_the_same_command_goes_on(tmp_path: Path, lines: int) -> None:
+    """F3: interrupted in the first and in the second job; nothing is left pending in Dagster."""
+    for n in range(3):
+        path = write_events(tmp_path / f"e{n}.jsonl", 30)
+        moved = (AT - timedelta(days=n)).date().isoformat()
+        text = path.read_text().replace("2026-03-09", moved)
+        path.write_text(text.replace('"u', f'"u{n}-').replace('"t', f'"t{n}-').replace(f'"t{n}-imestamp', '"timestamp'))
+        assert llma("ingest", str(path), "--team", "acme").returncode == 0
+    command = [LLMA, "run", "--team", "acme", "--date", "2026-03-09"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        for _ in range(lines):
+            assert "summarize_traces" in running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        rest, message = running.stdout.read(), running.stderr.read()
+    assert running.returncode == 130, rest + message
+    assert "stopped; what was finished is kept" in message
+    assert "cluster_traces" not in rest
+    home = Path(os.environ["LLMA_HOME"], ".dagster")
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        assert all(run.is_finished for run in instance.get_runs())
+    again = llma("run", "--team", "acme", "--date", "2026-03-09")
+    assert again.returncode == 0, again.stdout + again.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"LLMA_MIN_ITEMS_BY_TEAM": "{"}, ["min_items_by_team", "JSON"]),
+        ({"LLMA_LAKE_URL": "foo://x/y"}, ["LLMA_LAKE_URL", "foo"]),
+        ({"LLMA_HOME": "/etc/passwd"}, ["/etc/passwd"]),
+    ],
+)
+def test_a_place_that_cannot_be_is_one_clear_error(environment: dict[str, str], words: list[str]) -> None:
+    done = llma("teams", **environment)
+    assert done.returncode in (1, 2)
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_a_home_that_dagster_cannot_read_is_refused(tmp_path: Path) -> None:
+    path = write_events(tmp_path / "e.jsonl", 3)
+    done = llma("ingest", str(path), "--team", "acme", LLMA_HOME=str(tmp_path / "a[b]"))
+    assert done.returncode == 2
+    assert "* ? [" in done.stderr
+
+
+def test_a_narrow_terminal_shows_every_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from llma_assets.cli import output
+
+    monkeypatch.setattr(output, "console", Console(width=80, record=True, file=open(os.devnull, "w")))  # noqa: SIM115
+    row = {"team": "acme", "run": "acme_generation_20260310_000000", "why": "too_few_items (12 of 20), not_sampled 409"}
+    output.print_rows([row | {f"count_{n}": n for n in range(9)}], False)
+    shown = " ".join(output.console.export_text().split())
+    for value in row.values():
+        assert value in shown
+
+
+def test_values_without_a_json_form_are_printed_all_the_same() -> None:
+    done = llma(
+        "sql", "SELECT '\\xAA'::BLOB AS b, INTERVAL 1 DAY AS i, 'nan'::DOUBLE AS n, {'k': chr(27)} AS s", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["n"] is None
+    assert "\x1b" not in done.stdout
+    assert "\x1b" not in llma("sql", "SELECT {'k': chr(27) || '[31m'} AS s").stdout

@@ -129,7 +129,7 @@ def test_the_demo_runs_without_key_and_network(workplace: tuple[Path, dict[str, 
     assert "smoke test" in done.stdout
     assert "what to type next" in done.stdout
     maps = sorted(path.name for path in (home / "maps").iterdir())
-    assert maps == ["airline_trace_20260310_000000.png", "assistant_trace_20250606_000000.png"]
+    assert maps == ["airline_trace_20260310_000000.png", "assistant_trace_20250608_000000.png"]
     again = subprocess.run([LLMA, "demo"], cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert again.returncode == 0
     assert "summarize_traces" not in again.stdout, "nothing is due a second time"

@@ -11,7 +11,8 @@ import pytest
 
 from llma_assets.errors import InputRejected, PartitionLocked
 from llma_assets.lake import Lake
-from llma_assets.lake.writer import TableWriter, file_lock
+from llma_assets.lake.locks import file_lock
+from llma_assets.lake.writer import TableWriter
 from llma_assets.schemas import QUARANTINE
 
 
@@ -70,13 +71,13 @@ def test_a_path_outside_the_lake_is_refused(lake: Lake, tmp_path: Path) -> None:
 
 
 def test_a_lock_is_held_by_one_and_leaves_no_file(lake: Lake) -> None:
-    with file_lock(lake, "one", 1.0):
-        with pytest.raises(PartitionLocked, match="one is held"), file_lock(lake, "one", 0.0):
+    with file_lock(lake.root, "one", 1.0):
+        with pytest.raises(PartitionLocked, match="one is held"), file_lock(lake.root, "one", 0.0):
             pass
-        with file_lock(lake, "two", 0.0):
+        with file_lock(lake.root, "two", 0.0):
             pass
     assert list(Path(lake.root, ".locks").iterdir()) == []
-    with file_lock(lake, "one", 0.0):
+    with file_lock(lake.root, "one", 0.0):
         pass
 
 
@@ -87,7 +88,7 @@ def test_many_who_wait_enter_one_by_one(lake: Lake) -> None:
     def enter() -> None:
         nonlocal inside, most
         for _ in range(5):
-            with file_lock(lake, "busy", 60.0):
+            with file_lock(lake.root, "busy", 60.0):
                 inside += 1
                 most = max(most, inside)
                 time.sleep(0.001)
@@ -103,5 +104,5 @@ def test_many_who_wait_enter_one_by_one(lake: Lake) -> None:
 
 @pytest.mark.parametrize("name", ["../x", "a/b", ""])
 def test_a_lock_name_is_a_file_name(lake: Lake, name: str) -> None:
-    with pytest.raises(InputRejected, match="not a file name"), file_lock(lake, name, 0.0):
+    with pytest.raises(InputRejected, match="not a file name"), file_lock(lake.root, name, 0.0):
         pass

@@ -43,13 +43,13 @@ def summarize(lake: Lake, day: TeamDay, summarizer: Summarizer | None = None, no
 
 def embed(lake: Lake, day: TeamDay) -> StageReport:
     """The stage embeddings."""
-    return EmbedDay(lake, LsaEmbedder(), LOG).run(day)
+    return EmbedDay(lake, LsaEmbedder(), load_settings().embedding_recipe, LOG).run(day)
 
 
 def cluster(lake: Lake, day: TeamDay, method: str = "hdbscan", min_items: int = 20) -> StageReport:
     """The stage cluster_assignments."""
     params = ClusteringParams(method=method)  # type: ignore[arg-type]
-    return ClusterWindow(lake, clustering_jobs(day.team), params, 7, 2_000, min_items, LOG).run(day)
+    return ClusterWindow(lake, clustering_jobs(day.team), params, 7, 7, 2_000, min_items, LOG).run(day)
 
 
 def run_day(lake: Lake, team: str, days: Sequence[date], method: str = "hdbscan") -> list[StageReport]:

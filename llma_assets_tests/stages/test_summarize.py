@@ -4,12 +4,14 @@ import json
 import random
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline import source, summarize
+from pipeline import run_day, source, summarize
 from real_traces import NOW, demo_events
 
+from llma_assets.cli.project import Project
 from llma_assets.lake import Lake
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.team_day import TeamDay
@@ -17,7 +19,6 @@ from llma_assets.vocabulary import OWN_TRAFFIC_PROPERTY, Level
 
 AIRLINE = TeamDay("acme", date(2026, 3, 9))
 Ingest = Callable[..., Any]
-DERIVED = ("$ai_trace_summary", "$ai_generation_summary", "$ai_trace_clusters", "$ai_tag")
 
 
 def generation(
@@ -200,20 +201,91 @@ def test_cycles_orphans_and_missing_traces_are_read_once(lake: Lake, ingest: Ing
 
 
 def test_own_events_fed_back_for_three_days_change_no_count(lake: Lake, ingest: Ingest) -> None:
-    """B19: derived events and our own recorded calls never become items."""
-    ingest(demo_events("assistant", 10, "2025-06-02"))
+    """B19: what we emitted, and our own recorded calls, come back with the customer's events."""
+    ingest(demo_events("assistant", 25, "2025-06-02"))
     day = TeamDay("acme", date(2025, 6, 2))
-    before = summarize(lake, day)
+    run_day(lake, "acme", [day.day])
+    project = Project()
+    count = "SELECT event, count(*) AS n FROM events GROUP BY event ORDER BY event"
+    status = "SELECT * FROM team_day_status"
+    before, shown = project.rows(count), project.rows(status)
+    partition = lake.read("trace_summaries", day)
     for n in range(3):
-        at = datetime(2025, 6, 2 + n, 12, tzinfo=UTC)
-        own = [
-            generation(f"own{n}", at, "Summarize this trace", **{OWN_TRAFFIC_PROPERTY: True}),
-            *(generation("z", at) | {"uuid": f"{event}{n}", "event": event} for event in DERIVED),
+        emitted = project.rows("SELECT * FROM events WHERE event LIKE '%summary' OR event LIKE '%clusters'")
+        assert {row["event"] for row in emitted} >= {"$ai_trace_summary", "$ai_trace_clusters"}
+        back = [
+            row | {"timestamp": row["timestamp"].isoformat(), "properties": json.loads(row["properties"])}
+            for row in emitted
         ]
-        ingest(own)
-        assert summarize(lake, day).written.sha256 == before.written.sha256
-    later = source(lake).day_stats("acme", NOW, list(Level))
-    assert [one.day for one in later] == [day.day]
+        own = generation(
+            f"own{n}", datetime(2025, 6, 2, 12, n, tzinfo=UTC), "Summarize", **{OWN_TRAFFIC_PROPERTY: True}
+        )
+        ingest([*back, own], at=NOW + timedelta(days=n))
+        summarize(lake, day)
+        assert lake.read("trace_summaries", day).equals(partition)
+        assert project.rows(status) == shown
+        calls = [
+            row | {"n": row["n"] - n - 1} if row["event"] == "$ai_generation" else row for row in project.rows(count)
+        ]
+        assert calls == before, "the recorded call itself is an event; nothing else is new"
+    assert [one.day for one in source(lake).day_stats("acme", NOW, list(Level))] == [day.day]
+
+
+def test_a_redelivery_under_another_trace_leaves_the_old_one(lake: Lake, ingest: Ingest) -> None:
+    at = datetime(2026, 3, 9, 10, tzinfo=UTC)
+    moved = generation("old", at + timedelta(minutes=1), "a question about secret vouchers")
+    ingest([generation("old", at, "a question about parking"), moved])
+    moved = moved | {"properties": moved["properties"] | {"$ai_trace_id": "new"}}
+    ingest([moved], at=NOW + timedelta(hours=1))
+    summarize(lake, AIRLINE)
+    (old,) = [row for row in rows(lake, AIRLINE) if row["item_id"] == "old"]
+    assert old["event_count"] == 1
+    assert "vouchers" not in json.dumps(old["summary_bullets"])
+
+
+class Interrupted(ExtractiveSummarizer):
+    """Stops as Ctrl-C would, after some items."""
+
+    def __init__(self, after: int):
+        super().__init__()
+        self._after = after
+
+    def summarize(self, items: Any) -> Any:
+        for n, outcome in enumerate(super().summarize(items)):
+            if n == self._after:
+                raise KeyboardInterrupt
+            yield outcome
+
+
+def test_what_was_finished_before_an_interrupt_is_never_made_again(
+    lake: Lake, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F3: also in a partition that held older summaries of the same items."""
+    monkeypatch.setenv("LLMA_MAX_GENERATIONS_PER_HOUR", "100")
+    at = datetime(2026, 3, 9, 10, tzinfo=UTC)
+    ingest([generation(f"t{n}", at, f"an old question number {n} about parking") for n in range(10)])
+    summarize(lake, AIRLINE)
+    later = [
+        generation(f"t{n}", at + timedelta(minutes=1), f"a new question number {n} about seats") for n in range(10)
+    ]
+    ingest(later, at=NOW + timedelta(hours=1))
+    with pytest.raises(KeyboardInterrupt):
+        summarize(lake, AIRLINE, Interrupted(15))
+    assert {row["event_count"] for row in rows(lake, AIRLINE)} == {1}, "the old partition is still whole"
+    # 10 traces with two generations each; ten old generations are kept, fifteen were made before the interrupt.
+    report = summarize(lake, AIRLINE)
+    assert report.figures["summaries_generated"] == 30
+    assert report.figures["cache_hits"] == 25
+
+
+def test_a_damaged_checkpoint_costs_its_work_not_the_partition(lake: Lake, ingest: Ingest) -> None:
+    at = datetime(2026, 3, 9, 10, tzinfo=UTC)
+    ingest([generation(f"t{n}", at, f"question number {n} about parking") for n in range(10)])
+    with pytest.raises(KeyboardInterrupt):
+        summarize(lake, AIRLINE, Interrupted(5))
+    (chunk,) = Path(lake.root, ".checkpoints").rglob("*.parquet")
+    chunk.write_bytes(chunk.read_bytes()[:-20])
+    assert summarize(lake, AIRLINE).figures["summaries_generated"] == 20
 
 
 def test_the_versions_of_the_source_and_of_the_partition_agree(lake: Lake, ingest: Ingest) -> None:

@@ -3,7 +3,14 @@
 CREATE VIEW events AS
 SELECT uuid, event, team_id, distinct_id, timestamp, properties
 FROM trace_events
-QUALIFY row_number() OVER (PARTITION BY team_id, uuid ORDER BY ingested_at DESC, ingest_id DESC) = 1
+-- What we emitted and somebody ingested again is shown once, as ours.
+WHERE (team_id, uuid) NOT IN (
+    SELECT (team_id, event_uuid) FROM trace_summaries WHERE status = 'summarized'
+    UNION ALL SELECT (team_id, uuid) FROM cluster_events
+)
+QUALIFY row_number() OVER (
+    PARTITION BY team_id, uuid ORDER BY ingested_at DESC, ingest_id DESC, file_row_number DESC
+) = 1
 UNION ALL
 SELECT
     event_uuid,
@@ -22,7 +29,7 @@ SELECT
         '$ai_summary_interesting_notes': interesting_notes,
         '$ai_text_repr_length': text_repr_length,
         '$ai_event_count': event_count,
-        'trace_timestamp': strftime(trace_timestamp, '%Y-%m-%dT%H:%M:%S.%fZ')
+        'trace_timestamp': strftime(trace_timestamp AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')
     })
 FROM trace_summaries
 WHERE status = 'summarized'

@@ -14,6 +14,6 @@ SELECT
 FROM items
 LEFT JOIN trace_summaries AS summary
     ON summary.team_id = items.team_id
-    AND summary.date = CAST(item.trace_timestamp AS DATE)
+    AND summary.date = CAST(item.trace_timestamp AT TIME ZONE 'UTC' AS DATE)
     AND summary.level = items.level
     AND summary.item_id = item.item_id;

@@ -12,6 +12,8 @@ SELECT
 FROM cluster_labels AS label
 JOIN cluster_assignments AS run
     ON run.team_id = label.team_id AND run.date = label.date AND run.clustering_run_id = label.clustering_run_id
+    -- Names of other clusters than the present ones are not shown.
+    AND run.content_hash = label.content_hash
 LEFT JOIN shapes
     ON shapes.team_id = label.team_id
     AND shapes.clustering_run_id = label.clustering_run_id

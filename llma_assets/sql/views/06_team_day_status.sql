@@ -94,18 +94,21 @@ SELECT
     llm_cost_usd,
     CASE
         WHEN emitted > 0 THEN 'shown'
+        WHEN events = 0 THEN 'nothing'
         WHEN never_summarized THEN 'waiting'
         WHEN items > 0 AND summarized = 0 THEN 'nothing'
+        WHEN embedded < summarized AND embedded = 0 THEN 'waiting'
         WHEN window_items < min_items OR analyzed = 0 THEN 'nothing'
         ELSE 'waiting'
     END AS status,
     CASE
         WHEN emitted > 0 THEN refused
+        WHEN events = 0 THEN 'no_items'
         WHEN never_summarized THEN 'not summarized yet'
         WHEN items > 0 AND summarized = 0 THEN coalesce(commonest, 'no_items')
-        WHEN analyzed = 0 THEN refused
-        WHEN window_items < min_items THEN 'too_few_items (' || window_items || ' of ' || min_items || ')'
         WHEN embedded = 0 AND summarized > 0 THEN 'not embedded yet'
+        WHEN window_items < min_items THEN 'too_few_items (' || window_items || ' of ' || min_items || ')'
+        WHEN analyzed = 0 THEN refused
         WHEN never_clustered THEN 'not clustered yet'
         ELSE 'not emitted yet'
     END AS reason
