@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -13,12 +12,6 @@ from real_traces import NOW
 
 from llma_assets.ingest import ingest_file
 from llma_assets.lake import Lake
-
-
-def pytest_make_parametrize_id(val: object) -> str | None:
-    """A name without memory addresses: the workers of a parallel run must agree on it."""
-    shown = repr(val)
-    return re.sub(r"<(.*?) at 0x[0-9a-f]+>", r"\1", shown)[:60] if " at 0x" in shown else None
 
 
 @pytest.fixture(autouse=True)

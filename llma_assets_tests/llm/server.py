@@ -66,7 +66,8 @@ class Hang:
 class Altered:
     """The honest answer, changed: its content (a JSON text) or, for embeddings, the list of rows."""
 
-    change: Callable[[Any], Any] = lambda honest: honest
+    # Left out of the name: it holds an address, which differs from process to process.
+    change: Callable[[Any], Any] = field(default=lambda honest: honest, repr=False)
     finish_reason: str = "stop"
     refusal: str | None = None
 

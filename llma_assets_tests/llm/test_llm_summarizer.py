@@ -115,7 +115,7 @@ def test_texts_are_taken_as_needed_and_calls_overlap_within_the_limit(make: Make
         Reply(200, body='{"choices": null}'),
         Hang(0.0),
     ],
-    ids=lambda reply: str(reply)[:60],
+    ids=str,
 )
 def test_a_passing_failure_is_retried(make: Make, server: Server, failure: Any) -> None:
     waits: list[float] = []
@@ -165,7 +165,7 @@ def test_attempts_are_capped(make: Make, server: Server) -> None:
         (Reply(400, "unsupported_parameter"), "LLMA_OPENAI_SUMMARY_MODEL"),
         (Reply(307, headers={"Location": "http://127.0.0.1:9/"}), "LLMA_OPENAI_BASE_URL"),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=str,
 )
 def test_what_cannot_succeed_costs_one_call(
     make: Make, server: Server, failure: Reply, named: str, caplog: pytest.LogCaptureFixture
@@ -206,7 +206,7 @@ def test_calls_under_way_are_kept_when_the_quota_ends(make: Make, server: Server
         (Reply(429, "rate_limit_exceeded", message="Request too large for m"), Reason.CONTEXT_TOO_LONG),
         (Reply(400, message="odd"), Reason.LLM_ERROR),
     ],
-    ids=lambda value: str(value)[:70],
+    ids=str,
 )
 def test_one_item_that_is_refused_stands_alone(make: Make, server: Server, failure: Any, reason: Reason) -> None:
     server.when("number 7 ", failure)
