@@ -87,7 +87,8 @@ def team_discovery_sensor(
         requests += [request for request, _ in zip(wanted, range(room), strict=False)]
     still_settled = {team: settled[team] for team in teams if team in settled}
     counts = f"teams_processed {len(teams) - len(failed)}, teams_failed {len(failed)}, failed_team_ids {failed}"
-    context.log.info("%s, %d runs requested", counts, len(requests))
+    if failed:
+        context.log.warning(counts)
     reason = None if requests else f"nothing is due; {counts}"
     return dg.SensorResult(
         run_requests=requests,

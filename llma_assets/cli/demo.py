@@ -1,6 +1,5 @@
 """`llma demo`: real traces of two teams, from files to named clusters, as the sensor would do it."""
 
-import logging
 import time
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -70,8 +69,6 @@ def run_due(project: Project) -> int:
     from llma_assets.instance import execute, open_instance
     from llma_assets.partitions import TEAM_PARTITIONS_NAME, team_day_of
 
-    # The demo tells each run itself; the sensor's own log is for Dagster's UI.
-    logging.getLogger("dagster").setLevel(logging.ERROR)
     cursor, failed = None, 0
     with open_instance(project.settings) as instance:
         while True:
