@@ -40,11 +40,13 @@ class TeamPlan:
     """What a team needs.
 
     Attributes:
+        eligible: whether the team has any item: events of its own software, not only derived ones.
         due: runs to request now, oldest day first.
         waiting: why days that hold items are not due.
         settled: whether nothing can become due before the team's fingerprint changes.
     """
 
+    eligible: bool
     due: list[DueRun] = field(default_factory=list)
     waiting: dict[TeamDay, str] = field(default_factory=dict)
     settled: bool = True
@@ -96,7 +98,7 @@ def plan_team(team: str, lake: Lake, source: TraceEventSource, settings: Setting
         if not _clustered_from(lake, day, version, settings):
             due.append(DueRun("cluster_traces", day, version))
     # A day that is not closed, or a trace that is not finished, becomes due by the passing of time.
-    return TeamPlan(due, waiting, settled=not due and not unfinished and len(closed) == len(stats))
+    return TeamPlan(bool(stats), due, waiting, settled=not due and not unfinished and len(closed) == len(stats))
 
 
 def days_to_summarize(

@@ -70,7 +70,7 @@ def team_discovery_sensor(
         last = team
         try:
             fingerprint = _fingerprint(event_source, team, now, settings)
-            if settled.get(team) == fingerprint and team in known:
+            if settled.get(team) == fingerprint:
                 continue
             plan = plan_team(team, store, event_source, settings, now)
         except Exception as error:
@@ -78,7 +78,7 @@ def team_discovery_sensor(
             context.log.error("team %s: %s", team, error)
             failed.append(team)
             continue
-        if team not in known:
+        if plan.eligible and team not in known:
             new_teams.append(team)
         if plan.settled:
             settled[team] = fingerprint

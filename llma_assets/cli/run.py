@@ -50,30 +50,27 @@ def _run_days(
     from llma_assets.instance import execute, open_instance
 
     lookback = config.get("lookback_days", project.settings.window_days)
-    config = {"ops": {"cluster_assignments": {"config": config}}} if config else {}
-    summarized: set[TeamDay] = set()
+    run_config = {"ops": {"cluster_assignments": {"config": config}}} if config else {}
+    # The days themselves, and those of their windows whose summaries are not made of what is there now.
+    to_summarize = set(days) | _days_due(project, days[0].team)
     with open_instance(project.settings) as instance:
         for day in days:
-            stale = [one for one in _days_to_summarize(project, day.window(lookback), day) if one not in summarized]
-            for job, one, run_config in [
-                *(("summarize_traces", one, {}) for one in stale),
-                ("cluster_traces", day, config),
-            ]:
+            first = [one for one in day.window(lookback) if one in to_summarize]
+            to_summarize -= set(first)
+            for job, one in [*(("summarize_traces", one) for one in first), ("cluster_traces", day)]:
                 begun = time.monotonic()
-                result = execute(job, one, instance, run_config=run_config, log_level=log_level)
+                chosen = run_config if job == "cluster_traces" else {}
+                result = execute(job, one, instance, run_config=chosen, log_level=log_level)
                 yield tell(one, job, result, time.monotonic() - begun, quiet)
-            summarized |= set(stale)
 
 
-def _days_to_summarize(project: Project, window: list[TeamDay], day: TeamDay) -> list[TeamDay]:
-    """Days of the window whose summaries are not made from what the source holds now, and the day itself."""
+def _days_due(project: Project, team: str) -> set[TeamDay]:
     from llma_assets.automation.discovery import days_to_summarize
     from llma_assets.definitions import resources
     from llma_assets.resources.clock import Clock
 
     source = resources(project.settings)["event_source"]
-    due = days_to_summarize(day.team, project.lake, source, project.settings, Clock().now())  # type: ignore[arg-type]
-    return [one for one in window if one in due or one == day]
+    return days_to_summarize(team, project.lake, source, project.settings, Clock().now())  # type: ignore[arg-type]
 
 
 def tell(day: TeamDay, job: str, result: Any, duration_s: float, quiet: bool = False) -> dict[str, Any]:
@@ -105,7 +102,7 @@ def _print(project: Project, days: list[TeamDay], outcomes: list[dict[str, Any]]
     )
     runs = project.rows(
         "SELECT clustering_run_id, status, items_analyzed, cluster_count, reason FROM runs "
-        "WHERE team_id = $team AND date BETWEEN $first AND $last ORDER BY date, level DESC",
+        "WHERE team_id = $team AND date BETWEEN $first AND $last ORDER BY date, level",
         {"team": days[0].team, "first": days[0].day, "last": days[-1].day},
     )
     if as_json:

@@ -128,6 +128,7 @@ def test_own_events_never_make_a_team_eligible(ingest: Ingest, instance: dg.Dags
     ingest(derived)
     result = tick(instance)
     assert result.run_requests == []
+    assert not result.dynamic_partitions_requests
     assert json.loads(result.cursor)["settled"].keys() == {"acme"}
 
 

@@ -135,6 +135,13 @@ def test_the_demo_runs_without_key_and_network(workplace: tuple[Path, dict[str, 
     assert "summarize_traces" not in again.stdout, "nothing is due a second time"
 
 
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake (\w+)", README)) - {"are"}))
+def test_every_make_target_of_the_readme_exists(target: str) -> None:
+    """What they run is `llma demo`, `llma dev` and these tests, all run here."""
+    done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_settings_table_is_what_the_code_says() -> None:
     sys.path.insert(0, str(ROOT / "tools"))
     from render_readme import render
