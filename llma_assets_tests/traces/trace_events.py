@@ -10,7 +10,7 @@ from llma_assets.traces.event import Event
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TRACE = "trace-1"
-# Sixteen events of seven traces: an airline agent, four single prompts, two retrieval prompts
+# Fifteen events of seven traces: an airline agent, four single prompts, two retrieval prompts
 # (MIT: sierra-research/tau2-bench; Apache-2.0: lmarena/arena-hard-auto, ShishirPatil/gorilla).
 REAL = Path(__file__).parents[1] / "fixtures" / "real_traces.jsonl"
 
