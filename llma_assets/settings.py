@@ -6,7 +6,7 @@ Secrets are not settings: the resource that needs a key reads it from the enviro
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
@@ -97,14 +97,14 @@ class Settings(BaseSettings):
         return self.min_items_by_team.get(team, self.min_items)
 
 
-def load_settings() -> Settings:
-    """Settings from the environment.
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment, some of them overridden by name.
 
     Raises:
         InputRejected: a variable has a value outside its range; every such variable is named.
     """
     try:
-        return Settings()
+        return Settings(**overrides)
     except SettingsError as error:
         raise InputRejected(f"{error}; a setting that holds a list or a table is JSON") from None
     except ValidationError as error:

@@ -7,7 +7,6 @@ from llma_assets.assets.trace_summaries import trace_summaries
 from llma_assets.partitions import team_days_partitions
 from llma_assets.resources.lake import LakeResource
 from llma_assets.resources.providers import Providers
-from llma_assets.settings import load_settings
 from llma_assets.stages.embed import EmbedDay
 
 
@@ -26,5 +25,6 @@ def embeddings(context: dg.AssetExecutionContext, lake: LakeResource, providers:
     model and dimension, checked for NaN, zero and order; equal texts are embedded once, known ones never again.
     """
     return materialize(
-        context, EmbedDay(lake.open(), providers.open_embedder(), load_settings().embedding_recipe, context.log).run
+        context,
+        EmbedDay(lake.open(), providers.open_embedder(), providers.settings().embedding_recipe, context.log).run,
     )

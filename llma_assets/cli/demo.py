@@ -43,7 +43,9 @@ def _choose(embedder: str | None, provider: str | None, base_url: str | None) ->
     """Options are settings by another name, so that everything below reads one place."""
     import os
 
-    chosen = {"LLMA_EMBEDDER": embedder, "LLMA_OPENAI_BASE_URL": base_url}
+    # Only the demo's own teams: what else is in the lake is not run, and not paid for, by a demo.
+    only = {"LLMA_TEAMS_ALLOW": ",".join(TEAMS), "LLMA_TEAMS_GUARANTEED": "", "LLMA_TEAMS_SKIP": ""}
+    chosen = only | {"LLMA_EMBEDDER": embedder, "LLMA_OPENAI_BASE_URL": base_url}
     if provider is not None:
         chosen |= {"LLMA_SUMMARIZER": provider, "LLMA_LABELER": provider}
         if provider == "openai" and embedder is None:

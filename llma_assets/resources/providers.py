@@ -33,13 +33,18 @@ class Providers(dg.ConfigurableResource):
     embedder: str | None = None
     labeler: str | None = None
 
-    def _settings(self) -> Settings:
+    def settings(self) -> Settings:
+        """The settings that this run's providers are opened with.
+
+        Raises:
+            InputRejected: a field has a value that its setting does not allow.
+        """
         chosen = {name: value for name, value in self if value is not None}
-        return Settings.model_validate(load_settings().model_dump() | chosen)
+        return load_settings(**chosen)
 
     def open_summarizer(self) -> Summarizer:
         """The configured summarizer."""
-        settings = self._settings()
+        settings = self.settings()
         if settings.summarizer == "openai":
             from llma_assets.llm.summarizer import OpenAISummarizer
 
@@ -54,7 +59,7 @@ class Providers(dg.ConfigurableResource):
         Raises:
             MissingExtra: the local model's files are not there; the message says what to type.
         """
-        settings = self._settings()
+        settings = self.settings()
         if settings.embedder == "openai":
             from llma_assets.llm.embedder import OpenAIEmbedder
 
@@ -69,7 +74,7 @@ class Providers(dg.ConfigurableResource):
 
     def open_labeler(self) -> Labeler:
         """The configured labeler."""
-        settings = self._settings()
+        settings = self.settings()
         if settings.labeler == "openai":
             from llma_assets.llm.labeler import OpenAILabeler
 

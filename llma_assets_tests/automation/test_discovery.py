@@ -351,3 +351,17 @@ def test_guaranteed_teams_go_first_also_after_a_full_tick(monkeypatch: pytest.Mo
     monkeypatch.setenv("LLMA_TEAMS_GUARANTEED", "vip")
     assert select_teams(["a", "b", "c"], load_settings(), after="b") == ["vip", "c", "a", "b"]
     assert select_teams(["a", "b", "c"], load_settings(), after="gone") == ["vip", "a", "b", "c"]
+
+
+def test_an_embedder_chosen_for_one_run_is_known_by_the_partition(
+    ingest: Ingest, instance: dg.DagsterInstance, lake: Lake
+) -> None:
+    ingest(questions(5))
+    day = TeamDay("acme", date(2026, 3, 9))
+    chosen = {"resources": {"providers": {"config": {"embedder": "minilm"}}}}
+    assert execute("summarize_traces", day, instance, run_config=chosen, log_level="CRITICAL").success
+    assert set(lake.read("embeddings", day, ["model"])["model"].to_pylist()) == {"all-MiniLM-L6-v2@53aa5117"}
+    assert "/minilm:" in (lake.source_version("embeddings", day) or "")
+    wrong = {"resources": {"providers": {"config": {"embedder": "word2vec"}}}}
+    failed = execute("summarize_traces", day, instance, run_config=wrong, log_level="CRITICAL")
+    assert not failed.success

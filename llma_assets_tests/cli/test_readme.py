@@ -124,8 +124,11 @@ def test_the_demo_runs_without_key_and_network(workplace: tuple[Path, dict[str, 
     folder, environment = workplace
     home = tmp_path / "demo"
     environment = environment | {"LLMA_HOME": str(home), "PYTHONPATH": str(tmp_path)}
+    own = [LLMA, "ingest", "events.jsonl.gz", "--team", "mine"]
+    subprocess.run(own, cwd=folder, env=environment, capture_output=True, check=True)
     done = subprocess.run([LLMA, "demo"], cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "|mine" not in done.stdout, "a demo runs its own teams only"
     assert "smoke test" in done.stdout
     assert "what to type next" in done.stdout
     maps = sorted(path.name for path in (home / "maps").iterdir())
