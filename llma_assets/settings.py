@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from llma_assets.errors import InputRejected
+from llma_assets.llm.prices import PriceOverride
 from llma_assets.summarization.summary import EMBEDDING_TEXT_VERSION
 from llma_assets.team_day import check_team
 from llma_assets.vocabulary import Level
@@ -37,16 +38,41 @@ class Settings(BaseSettings):
     summary_mode: Literal["minimal", "detailed"] = Field("detailed", description="3 to 5 or 5 to 10 bullets.")
 
     openai_base_url: str | None = Field(None, description="Base URL of an OpenAI-compatible server.")
+    openai_organization: str | None = Field(None, description="OpenAI organisation, if a key belongs to several.")
     openai_summary_model: str = Field("gpt-4.1-mini", description="Model for summaries.")
     openai_label_model: str = Field("gpt-4.1-mini", description="Model for names.")
     openai_embedding_model: str = Field("text-embedding-3-large", description="Model for vectors.")
+    openai_embedding_dimensions: int | None = Field(
+        None, ge=8, le=8_192, description="Length of the vectors, for models that can shorten them."
+    )
+    openai_delivery: Literal["direct", "batch"] = Field(
+        "direct", description="batch: summaries through the Batch API, at half the price, within a day."
+    )
     openai_concurrency: int = Field(10, ge=1, le=200, description="Calls in flight at once.")
-    openai_timeout_s: float = Field(60.0, gt=0, le=600, description="Seconds that one call may take.")
+    openai_timeout_s: float = Field(60.0, gt=0, le=600, description="Seconds that one attempt of a call may take.")
+    openai_max_attempts: int = Field(4, ge=1, le=20, description="Attempts of one call, the first one included.")
+    # Below the two hours after which Dagster ends a summarize run.
+    openai_deadline_s: float = Field(6_000.0, gt=0, le=86_400, description="Seconds for all calls of one partition.")
+    budget_usd: float | None = Field(None, ge=0, description="Cap on what one partition (team, day) may cost, ever.")
+    budget_usd_per_day: float | None = Field(None, ge=0, description="Cap on what a team may cost on one UTC day.")
+    prices: dict[str, PriceOverride] = Field(
+        {},
+        description="Dollars per million tokens of models without a list price, or in place of it, as JSON: "
+        '{"my-model": {"input_usd": 0.1, "cached_input_usd": 0.05, "output_usd": 0.4}}.',
+    )
+    redaction: Literal["remote", "always", "never"] = Field(
+        "remote", description="Which servers get texts without addresses, numbers and keys."
+    )
+    redaction_patterns: dict[str, str] = Field({}, description='More to redact, as JSON: {"name": "RE2 pattern"}.')
+    record_content: bool = Field(False, description="Whether llm_calls holds prompts and answers.")
 
     max_traces_per_hour: int = Field(100, ge=1, le=100_000, description="Traces summarized for each UTC hour.")
     # A trace holds ten or more generations that repeat each other's history; a week of these fills max_samples.
     max_generations_per_hour: int = Field(15, ge=1, le=100_000, description="Generations summarized for each UTC hour.")
     quiet_minutes: int = Field(30, ge=0, le=1_440, description="Silence after which a trace counts as finished.")
+    content_retention_days: int = Field(
+        30, ge=1, le=3_650, description="Age from which an item without text counts as expired."
+    )
     max_text_chars: int = Field(2_000_000, ge=2_000, le=20_000_000, description="Cap of a text representation.")
 
     window_days: int = Field(7, ge=1, le=90, description="Days that a clustering looks back, its own day included.")
@@ -85,7 +111,10 @@ class Settings(BaseSettings):
     @property
     def embedding_recipe(self) -> str:
         """What makes vectors out of summaries. Where it changes, embeddings are stale."""
-        model = {"openai": self.openai_embedding_model, "minilm": str(self.model_dir or "")}.get(self.embedder, "")
+        asked = f"/{self.openai_embedding_dimensions}" if self.openai_embedding_dimensions else ""
+        model = {"openai": self.openai_embedding_model + asked, "minilm": str(self.model_dir or "")}.get(
+            self.embedder, ""
+        )
         return f"{self.embedder}:{model}:text{EMBEDDING_TEXT_VERSION}"
 
     def max_items_per_hour(self, level: str) -> int:
