@@ -245,6 +245,79 @@ CLUSTER_EVENTS = pa.schema(
     ]
 )
 
+# The pipeline's own LLM calls. `event` is `$ai_generation` or `$ai_embedding` for a call and `$ai_trace` for one
+# asset's work on the partition: there tokens, cost and attempts are the sums of its calls.
+LLM_CALLS = pa.schema(
+    [
+        *_PARTITION,
+        _required("event", pa.string()),
+        # Also the span id: UUIDv5 of the trace id, the call's number and its time.
+        _required("uuid", pa.string()),
+        # One for each asset, partition and Dagster run.
+        _required("trace_id", pa.string()),
+        _required("asset", pa.string()),
+        pa.field("clustering_job", pa.string()),
+        pa.field("dagster_run_id", pa.string()),
+        _required("called_at", _TIMESTAMP),
+        pa.field("model", pa.string()),
+        pa.field("provider", pa.string()),
+        pa.field("subject", pa.string()),
+        pa.field("attempts", pa.int64()),
+        # Cached tokens are among the input tokens.
+        pa.field("input_tokens", pa.int64()),
+        pa.field("cached_input_tokens", pa.int64()),
+        pa.field("output_tokens", pa.int64()),
+        # Null where the price is not known, never 0 for that.
+        pa.field("cost_usd", pa.float64()),
+        pa.field("latency_s", pa.float64()),
+        pa.field("stop_reason", pa.string()),
+        _required("is_error", pa.bool_()),
+        pa.field("error", pa.string()),
+        pa.field("is_batch", pa.bool_()),
+        pa.field("prompt_version", pa.string()),
+        # The rest of the figures are of `$ai_trace` rows only.
+        pa.field("outcome", pa.string()),
+        pa.field("items", pa.int64()),
+        pa.field("cache_hits", pa.int64()),
+        pa.field("calls", pa.int64()),
+        pa.field("calls_failed", pa.int64()),
+        pa.field("calls_unpriced", pa.int64()),
+        # JSON object of every figure that the asset gave.
+        pa.field("figures", pa.string()),
+        # What was sent and received; only where LLMA_RECORD_CONTENT asks for it.
+        pa.field("input", pa.string()),
+        pa.field("output", pa.string()),
+    ]
+)
+
+# Items that a server summarizes within a day, with what is needed to read its answers.
+LLM_BATCHES = pa.schema(
+    [
+        *_PARTITION,
+        # Null until the server has told it: what a process that was killed then left is found by batch_key.
+        pa.field("batch_id", pa.string()),
+        _required("batch_key", pa.string()),
+        _required("custom_id", pa.string()),
+        _required("level", pa.string()),
+        _required("item_id", pa.string()),
+        _required("content_hash", pa.string()),
+        _required("model", pa.string()),
+        _required("mode", pa.string()),
+        _required("prompt_version", pa.string()),
+        _required("fence", pa.string()),
+        # submitted, or collected once its answer is known.
+        _required("status", pa.string()),
+        # How often the item was handed over, this time included.
+        _required("submission", pa.int32()),
+        # The size that batches are held to where the server had no room for more.
+        pa.field("max_requests", pa.int64()),
+        # What the budget is charged with until the answer is known, and the entry of the ledger for the day.
+        pa.field("reserved_units", pa.int64()),
+        pa.field("reserved_scope", pa.string()),
+        _required("submitted_at", _TIMESTAMP),
+    ]
+)
+
 # Tables with one file a (team, day).
 PARTITION_TABLES = {
     "trace_summaries": TRACE_SUMMARIES,
@@ -252,9 +325,13 @@ PARTITION_TABLES = {
     "cluster_assignments": CLUSTER_ASSIGNMENTS,
     "cluster_labels": CLUSTER_LABELS,
     "cluster_events": CLUSTER_EVENTS,
+    "llm_batches": LLM_BATCHES,
 }
 
 # Tables with one file an ingested source file: a second file for the same day adds, never replaces.
 INGEST_TABLES = {"trace_events": TRACE_EVENTS, "quarantine": QUARANTINE, "ingests": INGESTS}
 
-TABLES = PARTITION_TABLES | INGEST_TABLES
+# Tables that grow by one file a flush within a (team, day): what was recorded is never replaced.
+RECORD_TABLES = {"llm_calls": LLM_CALLS}
+
+TABLES = PARTITION_TABLES | INGEST_TABLES | RECORD_TABLES

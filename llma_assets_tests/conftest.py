@@ -17,7 +17,8 @@ from llma_assets.lake import Lake
 @pytest.fixture(autouse=True)
 def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the person who runs the tests reaches them; each has its own home."""
-    for name in [name for name in os.environ if name.startswith(("LLMA_", "DAGSTER_", "OPENAI_"))]:
+    prefixes = ("LLMA_", "DAGSTER_", "OPENAI_", "POSTHOG_", "OPT_OUT_")
+    for name in [name for name in os.environ if name.startswith(prefixes)]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("LLMA_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("LLMA_EMBEDDER", "lsa")

@@ -22,8 +22,21 @@ summarized AS (
         count(*) FILTER (reason IS NULL OR reason <> 'not_sampled' AND reason <> 'not_finished') AS sampled,
         count(*) FILTER (status = 'summarized') AS summarized,
         count(*) FILTER (status = 'failed') AS failed,
-        sum(cost_usd) AS llm_cost_usd
+        count(*) FILTER (reason = 'budget_exhausted') AS unpaid
     FROM trace_summaries GROUP BY ALL
+),
+spend AS (
+    SELECT team_id, date, sum(cost_usd) AS llm_cost_usd, CAST(sum(calls) AS BIGINT) AS llm_calls,
+           CAST(sum(calls_unpriced) AS BIGINT) AS llm_calls_unpriced,
+           CAST(sum(input_tokens) AS BIGINT) AS llm_input_tokens, CAST(sum(output_tokens) AS BIGINT) AS llm_output_tokens
+    FROM llm_spend GROUP BY ALL
+),
+reuse AS (
+    SELECT team_id, date, CAST(sum(cache_hits) AS BIGINT) AS llm_cache_hits FROM llm_asset_runs GROUP BY ALL
+),
+batches AS (
+    SELECT team_id, date, count(*) AS batched, min(submitted_at) AS batched_since
+    FROM llm_batches WHERE status = 'submitted' GROUP BY ALL
 ),
 embedded_levels AS (
     SELECT team_id, date, level, count(*) FILTER (status = 'embedded') AS embedded
@@ -74,7 +87,17 @@ joined AS (
         coalesce(window_items, 0) AS window_items,
         coalesce(clusters, 0) AS clusters,
         coalesce(emitted, 0) AS emitted,
+        coalesce(unpaid, 0) AS unpaid,
         coalesce(llm_cost_usd, 0) AS llm_cost_usd,
+        coalesce(llm_calls, 0) AS llm_calls,
+        coalesce(llm_calls_unpriced, 0) AS llm_calls_unpriced,
+        coalesce(llm_input_tokens, 0) AS llm_input_tokens,
+        coalesce(llm_output_tokens, 0) AS llm_output_tokens,
+        coalesce(llm_cache_hits, 0) AS llm_cache_hits,
+        CASE WHEN batched > 0
+             THEN 'waiting for batch (' || batched || ' items since ' || strftime(batched_since, '%Y-%m-%d %H:%M') || ')'
+        END AS batch,
+        CASE WHEN unpaid > 0 THEN 'budget_exhausted (' || unpaid || ' of ' || sampled || ')' END AS budget,
         items IS NULL AS never_summarized,
         analyzed IS NULL AS never_clustered,
         analyzed, refused, commonest,
@@ -84,6 +107,9 @@ joined AS (
     LEFT JOIN event_days USING (team_id, date)
     LEFT JOIN summarized USING (team_id, date)
     LEFT JOIN reasons USING (team_id, date)
+    LEFT JOIN spend USING (team_id, date)
+    LEFT JOIN reuse USING (team_id, date)
+    LEFT JOIN batches USING (team_id, date)
     LEFT JOIN embedded USING (team_id, date)
     LEFT JOIN windows USING (team_id, date)
     LEFT JOIN clustered USING (team_id, date)
@@ -91,18 +117,20 @@ joined AS (
 )
 SELECT
     team_id, date, events, items, sampled, summarized, skipped, failed, embedded, window_items, clusters, emitted,
-    llm_cost_usd,
+    unpaid > 0 AS is_partial,
+    llm_cost_usd, llm_calls, llm_calls_unpriced, llm_input_tokens, llm_output_tokens, llm_cache_hits,
     CASE
         WHEN emitted > 0 THEN 'shown'
         WHEN events = 0 THEN 'nothing'
-        WHEN never_summarized THEN 'waiting'
+        WHEN never_summarized OR batch IS NOT NULL THEN 'waiting'
         WHEN items > 0 AND summarized = 0 THEN 'nothing'
         WHEN embedded < summarized AND embedded = 0 THEN 'waiting'
         WHEN window_items < min_items OR analyzed = 0 THEN 'nothing'
         ELSE 'waiting'
     END AS status,
     CASE
-        WHEN emitted > 0 THEN refused
+        WHEN emitted > 0 THEN nullif(concat_ws('; ', refused, budget, batch), '')
+        WHEN batch IS NOT NULL THEN batch
         WHEN events = 0 THEN 'no_items'
         WHEN never_summarized THEN 'not summarized yet'
         WHEN items > 0 AND summarized = 0 THEN coalesce(commonest, 'no_items')
