@@ -5,13 +5,14 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from llma_assets.errors import InputRejected, PartitionCorrupt, PartitionLocked, PartitionMissing
 from llma_assets.lake import Lake
-from llma_assets.lake.checkpoints import Checkpoint
+from llma_assets.lake.checkpoints import CHUNK_ROWS, Checkpoint
 from llma_assets.schemas import EMBEDDINGS, TABLES
 from llma_assets.team_day import TeamDay
 
@@ -157,16 +158,49 @@ def test_a_full_disk_is_named_and_leaves_the_old_partition(lake: Lake) -> None:
     assert [p.name for p in Path(lake.folder("embeddings", DAY)).iterdir()] == ["part.parquet"]
 
 
-def test_a_checkpoint_keeps_chunks_until_it_is_cleared(lake: Lake) -> None:
-    checkpoint = Checkpoint(lake, "embeddings", DAY)
-    checkpoint.append("aa", rows("a"))
-    checkpoint.append("aa", rows("a"))
-    checkpoint.append("bb", rows("b"))
-    assert sorted(Checkpoint(lake, "embeddings", DAY).read(EMBEDDINGS)["item_id"].to_pylist()) == ["a", "b"]
-    other = pa.schema([("other", pa.string())])
-    assert checkpoint.read(other).num_rows == 0
+def _point(item: str) -> dict[str, Any]:
+    return rows(item).to_pylist()[0]
+
+
+def test_a_checkpoint_keeps_rows_until_it_is_cleared(lake: Lake) -> None:
+    with Checkpoint(lake, "embeddings", DAY, EMBEDDINGS) as first:
+        first.append([_point("a")])
+        first.append([_point("b")])
+        assert first.read()["item_id"].to_pylist() == ["a", "b"], "readable while it is open"
+    with Checkpoint(lake, "embeddings", DAY, EMBEDDINGS) as second:
+        second.append([_point("c")])
+        assert second.read()["item_id"].to_pylist() == ["a", "b", "c"], "oldest first"
+        assert Checkpoint(lake, "embeddings", DAY, pa.schema([("other", pa.string())])).read().num_rows == 0
+        second.clear()
+        assert second.read().num_rows == 0
+        second.append([_point("d")])
+        assert second.read()["item_id"].to_pylist() == ["d"]
+
+
+def test_a_journal_that_was_cut_off_keeps_what_is_whole(lake: Lake) -> None:
+    with Checkpoint(lake, "embeddings", DAY, EMBEDDINGS) as checkpoint:
+        for number in range(20):
+            checkpoint.append([_point(f"i{number:02d}")])
+        (journal,) = Path(lake.root, ".checkpoints").rglob("*.arrows")
+        content = journal.read_bytes()
+        kept = []
+        for length in range(0, len(content), 97):
+            journal.write_bytes(content[:length])
+            found = checkpoint.read()["item_id"].to_pylist()
+            assert found == [f"i{number:02d}" for number in range(len(found))]
+            kept.append(len(found))
+    assert kept == sorted(kept) and kept[0] == 0 and kept[-1] >= 19
+
+
+def test_on_an_object_store_a_checkpoint_is_made_of_chunks() -> None:
+    lake = Lake("memory://checkpoints")
+    with Checkpoint(lake, "embeddings", DAY, EMBEDDINGS) as checkpoint:
+        for number in range(CHUNK_ROWS + 1):
+            checkpoint.append([_point(f"i{number:02d}")])
+        assert checkpoint.read().num_rows == CHUNK_ROWS
+    assert checkpoint.read().num_rows == CHUNK_ROWS + 1, "leaving keeps what still waits"
     checkpoint.clear()
-    assert checkpoint.read(EMBEDDINGS).num_rows == 0
+    assert checkpoint.read().num_rows == 0
 
 
 def test_every_table_has_an_empty_form() -> None:
