@@ -2,106 +2,83 @@
 
 It is honest: it answers from the text that it is sent, and refuses requests that the real one would refuse. A prompt
 that lacks the trace, or a schema that is not strict, therefore gives a wrong answer. Failures are scripted.
+
+By itself: `python -m server --port 8000 --latency-s 0.05` in this folder. Its address goes into `--base-url`.
 """
 
-import base64
-import hashlib
+import argparse
 import json
 import re
+import socket
 import struct
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-CHAT_MODEL = "small-chat"
-EMBEDDING_MODEL = "small-vectors"
-DIM = 32
+from server_abilities import Abilities
+from server_answers import CHAT_MODEL, DIM, EMBEDDING_MODEL, answer, vector
+from server_batches import Batches
+from server_protocol import Altered, Hang, Refused, Reply, Request, Reset, Scripted
+
+__all__ = [
+    "CHAT_MODEL",
+    "DIM",
+    "EMBEDDING_MODEL",
+    "KEY",
+    "Altered",
+    "Hang",
+    "Refused",
+    "Reply",
+    "Request",
+    "Reset",
+    "Scripted",
+    "Server",
+    "serving",
+    "vector",
+]
+
 KEY = "sk-test-7f3c0e1d9b5a4862"
 
 
-@dataclass(frozen=True)
-class Request:
-    """What arrived."""
+class Server(Abilities):
+    """The server's state. What it can do is in the attributes of `Abilities`.
 
-    path: str
-    headers: dict[str, str]
-    body: dict[str, Any]
-
-    @property
-    def text(self) -> str:
-        """All that the model would read."""
-        if self.path.endswith("/embeddings"):
-            return "\n".join(self.body["input"])
-        return "\n".join(message["content"] for message in self.body["messages"])
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A scripted reply: a status and an error code, or a body as it is."""
-
-    status: int
-    code: str | None = None
-    headers: dict[str, str] = field(default_factory=dict)
-    body: str | None = None
-    message: str = "as scripted"
-
-    def as_bytes(self) -> bytes:
-        error = {"message": self.message, "type": None, "param": None, "code": self.code}
-        return (json.dumps({"error": error}) if self.body is None else self.body).encode()
-
-
-@dataclass(frozen=True)
-class Hang:
-    """Nothing comes for that long, or a byte now and then."""
-
-    seconds: float
-    drip: bool = False
-
-
-@dataclass(frozen=True)
-class Altered:
-    """The honest answer, changed: its content (a JSON text) or, for embeddings, the list of rows."""
-
-    # Left out of the name: it holds an address, which differs from process to process.
-    change: Callable[[Any], Any] = field(default=lambda honest: honest, repr=False)
-    finish_reason: str = "stop"
-    refusal: str | None = None
-
-
-Scripted = Reply | Hang | Altered
-
-
-class Refused(Exception):
-    """A request that the real server would not take."""
-
-    def __init__(self, reply: Reply):
-        self.reply = reply
-
-
-class Server:
-    """The server's state; `requests` holds everything that arrived, in order."""
+    Attributes:
+        requests: everything that arrived, in order.
+        answer_s: seconds that every answer takes.
+        paid: calls that were answered with a usage, those in batches as well: what the real server would bill.
+        batches: files and batches, and what a test says about them.
+    """
 
     def __init__(self) -> None:
+        super().__init__()
         self.requests: list[Request] = []
         self.url = ""
         self.answer_s = 0.0
         self.in_flight = 0
         self.max_in_flight = 0
+        self.paid = 0
+        self.batches = Batches(self.answer_line)
         self._lock = threading.Lock()
-        self._next: list[Scripted] = []
+        self._next: list[tuple[str, Scripted]] = []
         self._rules: list[tuple[str, Scripted]] = []
         self._always: Scripted | None = None
 
-    def script(self, *replies: Scripted) -> None:
-        """Replies to the next requests, one each; then honest again."""
-        self._next.extend(replies)
+    def script(self, *replies: Scripted, path: str = "") -> None:
+        """Replies to the next requests, one each; then honest again.
+
+        Args:
+            path: only to requests whose method and path hold it, such as `POST /v1/batches`.
+        """
+        self._next.extend((path, reply) for reply in replies)
 
     def when(self, needle: str, reply: Scripted) -> None:
-        """The reply to every request whose text holds `needle`."""
+        """The reply to every request whose text holds `needle`, in a batch as well."""
         self._rules.append((needle, reply))
 
     def always(self, reply: Scripted | None) -> None:
@@ -115,25 +92,73 @@ class Server:
             self.max_in_flight = max(self.max_in_flight, self.in_flight)
             if self._always is not None:
                 return self._always
-            for needle, reply in self._rules:
-                if needle in request.text:
-                    return reply
-            return self._next.pop(0) if self._next else Altered()
+            return self._of_rule(request) or self._of_script(request) or Altered()
 
     def done(self) -> None:
         with self._lock:
             self.in_flight -= 1
 
+    def honest(self, request: Request, payload: bytes, altered: Altered) -> Reply:
+        """What a real server would say, `altered` where it is the answer of a model."""
+        try:
+            self.check_key(request.headers)
+            if request.path.startswith(("/v1/files", "/v1/batches")):
+                return self.batches.handle(request, payload)
+            if request.method == "GET":
+                return Reply(200, body=json.dumps(self._models(request.path)))
+            return Reply(200, body=json.dumps(answer(request, altered, self)))
+        except Refused as refused:
+            return refused.reply
+
+    def answer_line(self, line: Request) -> Reply:
+        """The answer to one request of a batch."""
+        rule = self._of_rule(line) or Altered()
+        try:
+            if isinstance(rule, Altered):
+                rule = Reply(200, body=json.dumps(answer(line, rule, self)))
+        except Refused as refused:
+            rule = refused.reply
+        if not isinstance(rule, Reply):
+            raise TypeError(f"a request of a batch cannot end in {rule}")
+        self.count(line, rule)
+        return rule
+
+    def count(self, request: Request, reply: Reply) -> None:
+        """Add a call to those that are paid for, if it is one."""
+        if request.is_model_call and reply.status == 200 and '"usage"' in (reply.body or ""):
+            with self._lock:
+                self.paid += 1
+
+    def _of_rule(self, request: Request) -> Scripted | None:
+        return next((reply for needle, reply in self._rules if needle in request.text), None)
+
+    def _of_script(self, request: Request) -> Scripted | None:
+        for position, (path, reply) in enumerate(self._next):
+            if path in f"{request.method} {request.path}":
+                del self._next[position]
+                return reply
+        return None
+
+    def _models(self, path: str) -> dict[str, Any]:
+        known = [{"id": name, "object": "model", "owned_by": "tests"} for name in (CHAT_MODEL, EMBEDDING_MODEL)]
+        if path == "/v1/models":
+            return {"object": "list", "data": known}
+        found = re.fullmatch(r"/v1/models/([^/]+)", path)
+        for model in known:
+            if found and (found[1] == model["id"] or self.any_model):
+                return model | {"id": found[1]}
+        raise Refused(Reply(404, "model_not_found" if found else "not_found"))
+
 
 @contextmanager
-def serving() -> Iterator[Server]:
-    """A running server on a free port of this machine."""
+def serving(port: int = 0) -> Iterator[Server]:
+    """A running server on a port of this machine, by default a free one."""
     state = Server()
 
     class Handler(_Handler):
         server_state = state
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     http.daemon_threads = True
     http.block_on_close = False
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -148,6 +173,7 @@ def serving() -> Iterator[Server]:
 
 class _Handler(BaseHTTPRequestHandler):
     server_state: Server
+    raw_requestline: bytes
     protocol_version = "HTTP/1.1"
     # Otherwise a reply in two writes waits 40 ms for the caller's acknowledgement.
     disable_nagle_algorithm = True
@@ -156,40 +182,86 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_POST(self) -> None:
-        raw = self.rfile.read(int(self.headers["Content-Length"]))
-        if len(raw) < int(self.headers["Content-Length"]):
+        payload = self._payload()
+        if payload is None:
             self.close_connection = True  # The caller hung up while it was speaking.
             return
-        request = Request(self.path, {k.lower(): v for k, v in self.headers.items()}, json.loads(raw))
+        where = urlsplit(self.path)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        is_json = headers.get("content-type", "").startswith("application/json")
+        try:
+            body = json.loads(payload) if is_json and payload else {}
+        except ValueError:
+            body = None
+        head = self.raw_requestline + b"".join(f"{k}: {v}\r\n".encode() for k, v in self.headers.items()) + b"\r\n"
+        request = Request(
+            where.path,
+            headers,
+            body if isinstance(body, dict) else {},
+            raw=head + payload,
+            method=self.command,
+            query=dict(parse_qsl(where.query)),
+        )
         reply = self.server_state.choose(request)
+        if not isinstance(body, dict):
+            reply = Reply(400, None, message="We could not parse the JSON body of your request.")
         try:
             time.sleep(self.server_state.answer_s)
-            self._reply(request, reply)
+            self._reply(request, payload, reply)
         except (BrokenPipeError, ConnectionResetError):
-            pass
+            self.close_connection = True
         finally:
             self.server_state.done()
 
-    def _reply(self, request: Request, reply: Scripted) -> None:
+    do_GET = do_POST
+    do_DELETE = do_POST
+
+    def _payload(self) -> bytes | None:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            parts = []
+            while size := int(self.rfile.readline() or b"0", 16):
+                parts.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(parts)
+        length = int(self.headers.get("Content-Length", 0))
+        payload = self.rfile.read(length)
+        return payload if len(payload) == length else None
+
+    def _reply(self, request: Request, payload: bytes, reply: Scripted) -> None:
         if isinstance(reply, Hang):
             self._hang(reply)
             return
-        if isinstance(reply, Altered):
-            try:
-                body = json.dumps(_answer(request, reply))
-                reply = Reply(200, body=body)
-            except Refused as refused:
-                reply = refused.reply
-        self._send(reply)
+        if isinstance(reply, Reset) and reply.when == "before":
+            self._reset()
+            return
+        if isinstance(reply, Reply):
+            self.server_state.count(request, reply)
+            self._send(reply)
+            return
+        honest = self.server_state.honest(request, payload, reply if isinstance(reply, Altered) else Altered())
+        self.server_state.count(request, honest)
+        self._send(honest, cut=isinstance(reply, Reset))
 
-    def _send(self, reply: Reply) -> None:
+    def _send(self, reply: Reply, cut: bool = False) -> None:
         payload = reply.as_bytes()
         self.send_response(reply.status)
         for name, value in {"Content-Type": "application/json", **reply.headers}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
-        self.wfile.write(payload)
+        self.wfile.write(payload[: len(payload) // 2] if cut else payload)
+        if cut:
+            time.sleep(0.02)  # so that what was written arrives before the end
+            self._reset()
+
+    def _reset(self) -> None:
+        """Closing with a linger time of 0 sends a RST in place of a FIN."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # Other objects hold the socket open; only the last of them to go closes it.
+        self.rfile.close()
+        self.connection.close()
 
     def _hang(self, reply: Hang) -> None:
         self.close_connection = True
@@ -206,121 +278,24 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.flush()
 
 
-def _answer(request: Request, altered: Altered) -> dict[str, Any]:
-    if not request.headers.get("authorization", "").startswith("Bearer "):
-        raise Refused(Reply(401, "invalid_api_key"))
-    if request.path == "/v1/embeddings":
-        return _embeddings(request.body, altered)
-    if request.path != "/v1/chat/completions":
-        raise Refused(Reply(404, "not_found"))
-    body = request.body
-    if body["model"] != CHAT_MODEL:
-        raise Refused(Reply(404, "model_not_found"))
-    schema = body["response_format"]["json_schema"]
-    if body["response_format"]["type"] != "json_schema" or not schema["strict"]:
-        raise Refused(Reply(400, "invalid_request_error"))
-    _check_strict(schema["schema"])
-    system, user = body["messages"][0]["content"], body["messages"][1]["content"]
-    honest = {"trace_summary": _summary, "cluster_names": _names}[schema["name"]](_enclosed(system, user))
-    content = altered.change(json.dumps(honest))
-    if altered.refusal is not None:
-        content = None
-    return {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 0,
-        "model": body["model"],
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": content, "refusal": altered.refusal},
-                "finish_reason": altered.finish_reason,
-            }
-        ],
-        "usage": {
-            "prompt_tokens": len(request.text) // 4,
-            "completion_tokens": len(content or "") // 4,
-            "total_tokens": (len(request.text) + len(content or "")) // 4,
-        },
-    }
+def main() -> None:
+    """Serve until interrupted."""
+    parser = argparse.ArgumentParser(description="A server that speaks OpenAI's protocol and answers from the text.")
+    parser.add_argument("--port", type=int, default=0, help="by default a free one")
+    parser.add_argument("--latency-s", type=float, default=0.0, help="seconds that every answer takes")
+    parser.add_argument("--batch-s", type=float, default=1.0, help="seconds until a batch ends")
+    options = parser.parse_args()
+    with serving(options.port) as state:
+        state.any_model = True
+        state.answer_s = options.latency_s
+        state.batches.finish_after_s = options.batch_s
+        sys.stdout.write(f"{state.url}\n")
+        sys.stdout.flush()
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            sys.stdout.write(f"{len(state.requests)} requests, {state.paid} of them paid for\n")
 
 
-def _check_strict(schema: dict[str, Any]) -> None:
-    """The rules of strict mode: every object closed, every property required."""
-    if schema["type"] == "object":
-        closed = schema.get("additionalProperties") is False
-        if not closed or schema.get("required") != list(schema["properties"]):
-            raise Refused(Reply(400, "invalid_json_schema"))
-        for inner in schema["properties"].values():
-            _check_strict(inner)
-    if schema["type"] == "array":
-        _check_strict(schema["items"])
-
-
-def _enclosed(system: str, user: str) -> str:
-    """What stands between the two marks that the instructions name; nothing if they are not there."""
-    fence, _, rest = user.partition("\n")
-    inside, closing, _ = rest.partition(f"\n{fence}\n")
-    return inside if closing and len(fence) > 20 and fence in system else ""
-
-
-def _summary(text: str) -> dict[str, Any]:
-    """What a reader could say who looks at the numbered lines only."""
-    lines = re.findall(r"^L0*(\d+): (.*)$", text, re.MULTILINE)
-    said = [(number, re.sub(r"^.*?\] (?=\w+: )", "", line)) for number, line in lines if re.search(r"\] \w+: \S", line)]
-    asked = [line.removeprefix("user: ") for _, line in said if line.startswith("user: ")]
-    nodes = [line.split("] ", 1)[1] for _, line in lines if re.search(r"\[(GEN|SPAN)\] ", line)]
-    failed = [(number, line) for number, line in lines if "ERROR" in line]
-    return {
-        "title": " ".join(asked[0].split()[:8]) if asked else "Nothing was asked",
-        "flow_steps": nodes[:6],
-        "summary_bullets": [{"text": line[:200], "line_refs": f"L{number}"} for number, line in said[-6:]],
-        "interesting_notes": [{"text": f"It failed:{line}", "line_refs": f"L{number}"} for number, line in failed[:3]],
-    }
-
-
-def _names(text: str) -> dict[str, Any]:
-    """Names from the terms and the first member of each group."""
-    clusters = []
-    for block in re.split(r"\n\n(?=GROUP )", text):
-        found = re.match(r"GROUP (-?\d+): (\d+) members\nterms: (.*)\nnear:\n- (.*)", block)
-        if found:
-            terms = " ".join(found[3].split("; ")[:2])
-            member, *statements = found[4].split(" | ")
-            clusters.append(
-                {
-                    "cluster_id": int(found[1]),
-                    "title": " ".join(f"{terms} {member}".split()[:7]),
-                    "description": [f"{found[2]} runs like {member}", *statements[:2], "They end well"],
-                }
-            )
-    return {"clusters": clusters}
-
-
-def vector(text: str) -> list[float]:
-    """A bag of words in `DIM` dimensions, not scaled: texts that share words point the same way."""
-    row = [0.0] * DIM
-    for word in re.findall(r"\w+", text.lower()):
-        digest = hashlib.sha256(word.encode()).digest()
-        row[digest[0] % DIM] += 1.0 if digest[1] % 2 else -1.0
-    row[0] += 0.5
-    return row
-
-
-def _embeddings(body: dict[str, Any], altered: Altered) -> dict[str, Any]:
-    texts = body["input"]
-    if body["model"] != EMBEDDING_MODEL:
-        raise Refused(Reply(404, "model_not_found"))
-    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text for text in texts):
-        raise Refused(Reply(400, "invalid_request_error", message="'$.input' is invalid"))
-    if any(len(text) > 30_000 for text in texts):
-        raise Refused(Reply(400, None, message="This model's maximum context length is 8192 tokens"))
-    rows = [{"object": "embedding", "index": index, "embedding": vector(text)} for index, text in enumerate(texts)]
-    rows = [dict(row) for row in altered.change(rows)]
-    if body.get("encoding_format") == "base64":
-        for row in rows:
-            packed = struct.pack(f"<{len(row['embedding'])}f", *row["embedding"])
-            row["embedding"] = base64.b64encode(packed).decode()
-    tokens = sum(len(text) // 4 for text in texts)
-    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return {"object": "list", "data": rows, "model": body["model"], "usage": usage}
+if __name__ == "__main__":
+    main()
