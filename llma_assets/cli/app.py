@@ -5,7 +5,7 @@ import sys
 import typer
 
 from llma_assets import __version__
-from llma_assets.cli import demo, dev, doctor, ingest, inspect, run
+from llma_assets.cli import demo, dev, doctor, estimate, ingest, inspect, run
 from llma_assets.errors import InputRejected, LlmaError
 
 INTERRUPTED = 130
@@ -35,6 +35,7 @@ def _root(
 
 app.command("demo")(demo.demo)
 app.command("ingest")(ingest.ingest)
+app.command("estimate")(estimate.estimate)
 app.command("run")(run.run)
 app.command("teams")(inspect.teams)
 app.command("status")(inspect.status)

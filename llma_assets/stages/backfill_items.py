@@ -1,0 +1,194 @@
+"""What a backfill would work on: items without a summary, and the sizes of a sample of their texts."""
+
+import hashlib
+import heapq
+import logging
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from llma_assets.clustering_jobs import clustering_jobs
+from llma_assets.lake import Lake
+from llma_assets.lake.checkpoints import Checkpoint
+from llma_assets.llm.endpoint import Endpoint
+from llma_assets.llm.tokens import pieces_of
+from llma_assets.llm.work import redactor_for
+from llma_assets.resources.event_source import TraceEventSource
+from llma_assets.schemas import TRACE_SUMMARIES
+from llma_assets.settings import Settings
+from llma_assets.stages import embed, summarize
+from llma_assets.summarization.local import ExtractiveSummarizer
+from llma_assets.summarization.outcome import ItemText, Summarizer
+from llma_assets.team_day import TeamDay
+from llma_assets.vocabulary import ItemStatus, Level
+
+# Texts that are read to tell the size of all of them.
+MAX_TEXTS = 200
+
+Key = tuple[str, str]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TextSize:
+    """Sizes of one text, all 0 where nothing readable is in it and nobody would be asked.
+
+    Attributes:
+        chars, pieces: of the text that is summarized.
+        embedded_pieces: of what would be embedded of its extractive summary; 0 for other summarizers.
+    """
+
+    chars: int = 0
+    pieces: int = 0
+    embedded_pieces: int = 0
+
+
+@dataclass(order=True, frozen=True, slots=True)
+class _Candidate:
+    """An item of the sample. `place` is minus its hash, so that the heap drops the highest hash first."""
+
+    place: int
+    key: Key
+    team_day: TeamDay = field(compare=False)
+    last_day: date = field(compare=False)
+    row: Row = field(compare=False)
+
+
+@dataclass(slots=True)
+class Found:
+    """What the days hold.
+
+    Attributes:
+        todo: items to summarize, by level.
+        kept: items whose summary would be taken as it is.
+        embedded: summaries that have a vector of the embedder in use.
+        unembedded_pieces: for each summary that is there without one, the size of its text.
+        items_by_day: by day and level, items that a clustering would find after the backfill.
+        sample: by level, the candidates for reading.
+    """
+
+    todo: dict[str, int] = field(default_factory=lambda: dict.fromkeys(map(str, Level), 0))
+    kept: int = 0
+    embedded: int = 0
+    unembedded_pieces: list[int] = field(default_factory=list)
+    items_by_day: dict[tuple[date, str], int] = field(default_factory=dict)
+    sample: dict[str, list[_Candidate]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillItems:
+    """Finds and samples items as `SummarizeDay` would; `now` decides which traces are finished.
+
+    `embedding_model` is the paid embedder's name in the data; None where vectors are made on this machine.
+    """
+
+    lake: Lake
+    source: TraceEventSource
+    summarizer: Summarizer
+    embedding_model: str | None
+    settings: Settings
+    now: datetime
+    log: logging.Logger
+
+    def find(self, team: str, first: date, last: date) -> Found:
+        """The items of the days from `first` to `last`, both included."""
+        levels = sorted({job.level for job in clustering_jobs(team)})
+        quiet_since = self.now - timedelta(minutes=self.settings.quiet_minutes)
+        found = Found()
+        for stats in self.source.day_stats(team, quiet_since, levels):
+            if first <= stats.day <= last:
+                self._count(found, TeamDay(team, stats.day), levels)
+        return found
+
+    def read(self, team: str, found: Found) -> dict[str, list[TextSize]]:
+        """Sizes of up to `MAX_TEXTS` texts by level: half of them of each level that has as many."""
+        levels = [level for level in found.sample if found.sample[level]]
+        sizes: dict[str, list[TextSize]] = {level: [] for level in levels}
+        share = {level: min(len(found.sample[level]), MAX_TEXTS // len(levels)) for level in levels}
+        for level in levels:
+            share[level] += min(len(found.sample[level]) - share[level], MAX_TEXTS - sum(share.values()))
+        chosen: dict[tuple[TeamDay, date], dict[Key, Row]] = {}
+        for level in levels:
+            for one in sorted(found.sample[level], reverse=True)[: share[level]]:
+                chosen.setdefault((one.team_day, one.last_day), {})[one.key] = one.row
+        stage = self._stage(team)
+        for (team_day, last_day), rows in sorted(chosen.items(), key=lambda pair: pair[0]):
+            for text in stage.texts(team_day, rows, last_day):
+                sizes[text.key[0]].append(self._size(stage, text) if isinstance(text, ItemText) else TextSize())
+        # An item whose events are gone by now has no text, and costs nothing.
+        for level in levels:
+            sizes[level] += [TextSize()] * (share[level] - len(sizes[level]))
+        return sizes
+
+    def _count(self, found: Found, team_day: TeamDay, levels: list[Level]) -> None:
+        items = self.source.day_items(team_day, levels)
+        rows = summarize.rows_without_summary(items, team_day, self.settings, self.now)
+        wanted = {(row["level"], row["item_id"]): row for row in rows if row["status"] == ItemStatus.SUMMARIZED}
+        checkpointed = Checkpoint(self.lake, summarize.TABLE, team_day, TRACE_SUMMARIES).read()
+        kept = summarize.kept_rows(self.lake, team_day, self.summarizer, checkpointed, wanted)
+        summaries = [row for row in kept.values() if row["status"] == ItemStatus.SUMMARIZED]
+        last_day = max(items["last_date"].to_pylist(), default=team_day.day)
+        found.kept += len(kept)
+        for row in summaries:
+            _add_one(found.items_by_day, (team_day.day, row["level"]))
+        for key, row in wanted.items():
+            if key not in kept:
+                found.todo[key[0]] += 1
+                _add_one(found.items_by_day, (team_day.day, key[0]))
+                needed = {name: row[name] for name in ("trace_id", "content_hash", "trace_timestamp")}
+                _offer(
+                    found.sample.setdefault(key[0], []),
+                    _Candidate(_place(team_day, key), key, team_day, last_day, needed),
+                )
+        if self.embedding_model is not None:
+            self._count_texts(found, team_day, summaries, self.embedding_model)
+
+    def _count_texts(self, found: Found, team_day: TeamDay, summaries: list[Row], model: str) -> None:
+        """Texts of the summaries that are there: with a vector, or the size of those without."""
+        known: set[str] = set()
+        if self.lake.exists(embed.TABLE, team_day):
+            rows = self.lake.read(embed.TABLE, team_day, ["content_hash", "reason"]).to_pylist()
+            known = {row["content_hash"] for row in rows if row["reason"] is None}
+        texts = {embed.vector_key(model, text): text for text in map(embed.embedded_text, summaries)}
+        found.embedded += len(known & texts.keys())
+        found.unembedded_pieces += [pieces_of(text) for key, text in texts.items() if key not in known]
+
+    def _stage(self, team: str) -> summarize.SummarizeDay:
+        is_local = isinstance(self.summarizer, ExtractiveSummarizer)
+        endpoint = Endpoint(self.settings.openai_base_url)
+        return summarize.SummarizeDay(
+            lake=self.lake,
+            source=self.source,
+            summarizer=self.summarizer,
+            levels=sorted({job.level for job in clustering_jobs(team)}),
+            settings=self.settings,
+            now=self.now,
+            log=self.log,
+            redactor=None if is_local else redactor_for(self.settings, endpoint),
+        )
+
+    def _size(self, stage: summarize.SummarizeDay, item: ItemText) -> TextSize:
+        if not item.representation.has_text:
+            return TextSize()
+        embedded = 0
+        if isinstance(self.summarizer, ExtractiveSummarizer):
+            (outcome,) = self.summarizer.summarize([item])
+            embedded = pieces_of(embed.embedded_text(stage.filled({}, outcome)))
+        return TextSize(len(item.representation.text), pieces_of(item.representation.text), embedded)
+
+
+def _add_one(counts: dict[tuple[date, str], int], key: tuple[date, str]) -> None:
+    counts[key] = counts.get(key, 0) + 1
+
+
+def _place(team_day: TeamDay, key: Key) -> int:
+    """By hash: the same items each time, and from all days as those have items."""
+    text = "\x00".join((team_day.team, *key)).encode("utf-8", "surrogatepass")
+    return -int.from_bytes(hashlib.sha256(text).digest()[:8], "big")
+
+
+def _offer(heap: list[_Candidate], candidate: _Candidate) -> None:
+    if len(heap) < MAX_TEXTS:
+        heapq.heappush(heap, candidate)
+    else:
+        heapq.heappushpop(heap, candidate)
