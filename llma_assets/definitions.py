@@ -8,6 +8,7 @@ from llma_assets.assets.cluster_labels import cluster_labels
 from llma_assets.assets.embeddings import embeddings
 from llma_assets.assets.trace_events import trace_events
 from llma_assets.assets.trace_summaries import trace_summaries
+from llma_assets.automation.openai_batch_sensor import openai_batch_sensor
 from llma_assets.automation.schedules import daily_clusters, hourly_summaries
 from llma_assets.automation.team_discovery_sensor import team_discovery_sensor
 from llma_assets.checks import zero_item_checks
@@ -37,7 +38,7 @@ defs = dg.Definitions(
     asset_checks=zero_item_checks,
     jobs=[summarize_traces, cluster_traces],
     schedules=[hourly_summaries, daily_clusters],
-    sensors=[team_discovery_sensor],
+    sensors=[team_discovery_sensor, openai_batch_sensor],
     resources=resources(load_settings()),
     # One process a run: the assets are short, and a process each would load Dagster each time.
     executor=dg.in_process_executor,

@@ -21,6 +21,14 @@ class RetryLater(LlmaError):
     """The outside world is busy or broken for now; the same call may succeed later."""
 
 
+class WaitingForBatch(RetryLater):
+    """Work was handed to a server that does it within a day; running the same again collects it."""
+
+
+class BudgetExhausted(LlmaError):
+    """The next call could cost more than is left of a budget. What was paid for is kept."""
+
+
 class PartitionLocked(LlmaError):
     """Another live process is writing the same partition."""
 

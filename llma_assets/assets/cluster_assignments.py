@@ -1,6 +1,7 @@
 """cluster_assignments: which items of the window belong together."""
 
-from typing import cast
+from collections.abc import Iterator
+from typing import Any, cast
 
 import dagster as dg
 from pydantic import Field
@@ -40,9 +41,7 @@ class ClusterConfig(dg.Config):
     backfill_policy=BACKFILL_POLICY,
     code_version="1",
 )
-def cluster_assignments(
-    context: dg.AssetExecutionContext, config: ClusterConfig, lake: LakeResource
-) -> dg.MaterializeResult:
+def cluster_assignments(context: dg.AssetExecutionContext, config: ClusterConfig, lake: LakeResource) -> Iterator[Any]:
     """Clusters over the window that ends with the day. Grain: one row a clustering run (one for each clustering
     job and level) with its clusters and items nested. Guarantee: seeded by team, day, job and level, so the same
     vectors give the same clusters; a window below the minimum is written as skipped, with its count.
@@ -68,4 +67,4 @@ def cluster_assignments(
             run_label=config.run_label,
         ).run(team_day)
 
-    return materialize(context, stage)
+    yield from materialize(context, stage)

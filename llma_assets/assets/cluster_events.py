@@ -1,5 +1,8 @@
 """cluster_events: the clusters as `$ai_trace_clusters` and `$ai_generation_clusters` events."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import dagster as dg
 
 from llma_assets.assets.cluster_labels import cluster_labels
@@ -18,9 +21,9 @@ from llma_assets.stages.emit import EmitEvents
     backfill_policy=BACKFILL_POLICY,
     code_version="1",
 )
-def cluster_events(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+def cluster_events(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
     """The clusters in the shape that PostHog's readers know. Grain: one row an event; an event over 900 KiB is
     split into numbered parts. Guarantee: ids come from the partition, so a retry replaces and never duplicates;
     no event without items is ever written.
     """
-    return materialize(context, EmitEvents(lake.open(), context.log).run)
+    yield from materialize(context, EmitEvents(lake.open(), context.log).run)

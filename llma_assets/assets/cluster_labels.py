@@ -1,13 +1,20 @@
 """cluster_labels: what each cluster is called, and why."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import dagster as dg
 
 from llma_assets.assets.cluster_assignments import cluster_assignments
 from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
+from llma_assets.llm.task import LlmTask
 from llma_assets.partitions import team_days_partitions
+from llma_assets.resources.clock import Clock
 from llma_assets.resources.lake import LakeResource
 from llma_assets.resources.providers import Providers
 from llma_assets.stages.label import LabelClusters
+from llma_assets.stages.report import StageReport
+from llma_assets.team_day import TeamDay
 
 
 @dg.asset(
@@ -20,9 +27,16 @@ from llma_assets.stages.label import LabelClusters
     pool="labels",
     code_version="1",
 )
-def cluster_labels(context: dg.AssetExecutionContext, lake: LakeResource, providers: Providers) -> dg.MaterializeResult:
+def cluster_labels(
+    context: dg.AssetExecutionContext, lake: LakeResource, providers: Providers, clock: Clock
+) -> Iterator[Any]:
     """A title and a description for each cluster. Grain: one row a cluster of a clustering run. Guarantee: titles
     are distinct within a run and rest on evidence that is stored beside them; who named a cluster is a column.
     """
-    stage = LabelClusters(lake.open(), providers.open_labeler(), context.log)
-    return materialize(context, stage.run)
+
+    def stage(team_day: TeamDay) -> StageReport:
+        task = LlmTask("cluster_labels", team_day, context.run.run_id)
+        with providers.open_labeler(task, lake.open(), clock.now) as opened:
+            return opened.done(LabelClusters(lake.open(), opened.provider, context.log).run(team_day))
+
+    yield from materialize(context, stage)

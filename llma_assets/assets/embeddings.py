@@ -1,13 +1,20 @@
 """embeddings: one vector for each summarized item."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import dagster as dg
 
 from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
 from llma_assets.assets.trace_summaries import trace_summaries
+from llma_assets.llm.task import LlmTask
 from llma_assets.partitions import team_days_partitions
+from llma_assets.resources.clock import Clock
 from llma_assets.resources.lake import LakeResource
 from llma_assets.resources.providers import Providers
 from llma_assets.stages.embed import EmbedDay
+from llma_assets.stages.report import StageReport
+from llma_assets.team_day import TeamDay
 
 
 @dg.asset(
@@ -20,11 +27,17 @@ from llma_assets.stages.embed import EmbedDay
     pool="embeddings",
     code_version="1",
 )
-def embeddings(context: dg.AssetExecutionContext, lake: LakeResource, providers: Providers) -> dg.MaterializeResult:
+def embeddings(
+    context: dg.AssetExecutionContext, lake: LakeResource, providers: Providers, clock: Clock
+) -> Iterator[Any]:
     """The vector of each summary's text. Grain: one row a summarized item. Guarantee: unit vectors of one
     model and dimension, checked for NaN, zero and order; equal texts are embedded once, known ones never again.
     """
-    return materialize(
-        context,
-        EmbedDay(lake.open(), providers.open_embedder(), providers.settings().embedding_recipe, context.log).run,
-    )
+
+    def stage(team_day: TeamDay) -> StageReport:
+        task = LlmTask("embeddings", team_day, context.run.run_id)
+        with providers.open_embedder(task, lake.open(), clock.now) as opened:
+            recipe = providers.settings().embedding_recipe
+            return opened.done(EmbedDay(lake.open(), opened.provider, recipe, context.log).run(team_day))
+
+    yield from materialize(context, stage)

@@ -1,11 +1,12 @@
 """What every asset does around its stage: run it for each partition, report it to Dagster."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dagster as dg
 
+from llma_assets.errors import WaitingForBatch
 from llma_assets.partitions import team_day_of
 from llma_assets.presentation.markdown import preview
 from llma_assets.stages.report import StageReport
@@ -18,22 +19,38 @@ GROUP = "llm_analytics"
 BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=31)
 
 
-def materialize(context: dg.AssetExecutionContext, stage: Callable[[TeamDay], StageReport]) -> dg.MaterializeResult:
+def materialize(
+    context: dg.AssetExecutionContext, stage: Callable[[TeamDay], StageReport]
+) -> Iterator[dg.MaterializeResult | dg.AssetMaterialization]:
     """Run `stage` for each partition of this run, oldest first, with metadata on each.
 
     A partition that cannot be read or locked fails the run; an empty one is written, reported with
-    its reason, and left to the asset's check.
+    its reason, and left to the asset's check. If one waits for its batch, the others are reported, and
+    what is downstream is not run: it would be run without that day.
     """
     keys = sorted(context.partition_keys)
-    reports = {key: stage(team_day_of(key)) for key in keys}
+    reports: dict[str, StageReport] = {}
+    waiting: list[str] = []
+    for key in keys:
+        try:
+            reports[key] = stage(team_day_of(key))
+        except WaitingForBatch as wait:
+            context.log.info("%s: %s", key, wait)
+            waiting.append(key)
     for key, report in reports.items():
-        context.add_asset_metadata(metadata(report), partition_key=key)
         if report.empty_reason:
             context.log.warning("%s has nothing to show: %s", key, report.empty_reason)
+        if waiting:
+            yield dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata(report))
+        else:
+            context.add_asset_metadata(metadata(report), partition_key=key)
+    if waiting:
+        return
     if len(keys) == 1:
         # Staleness by content: a rerun that gives the same bytes leaves what is downstream fresh.
-        return dg.MaterializeResult(data_version=dg.DataVersion(reports[keys[0]].written.sha256[:16]))
-    return dg.MaterializeResult()
+        yield dg.MaterializeResult(data_version=dg.DataVersion(reports[keys[0]].written.sha256[:16]))
+    else:
+        yield dg.MaterializeResult()
 
 
 def metadata(report: StageReport) -> dict[str, Any]:

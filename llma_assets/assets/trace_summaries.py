@@ -1,9 +1,13 @@
 """trace_summaries: what each trace and generation of a day was about."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import dagster as dg
 
 from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
 from llma_assets.clustering_jobs import clustering_jobs
+from llma_assets.llm.task import LlmTask
 from llma_assets.partitions import team_days_partitions
 from llma_assets.resources.clock import Clock
 from llma_assets.resources.event_source import TraceEventSource
@@ -24,6 +28,8 @@ from llma_assets.team_day import TeamDay
     backfill_policy=BACKFILL_POLICY,
     pool="summaries",
     code_version="1",
+    # A partition that waits for its batch is left as it was, and so is what depends on it.
+    output_required=False,
 )
 def trace_summaries(
     context: dg.AssetExecutionContext,
@@ -31,7 +37,7 @@ def trace_summaries(
     event_source: dg.ResourceParam[TraceEventSource],
     providers: Providers,
     clock: Clock,
-) -> dg.MaterializeResult:
+) -> Iterator[Any]:
     """Every item of the day, summarized or with the reason why not. Grain: one row an item (a trace or a
     generation whose first event lies in the UTC day). Guarantee: each eligible item is there exactly once;
     rerunning unchanged input gives the same bytes and repeats no finished summary.
@@ -39,9 +45,18 @@ def trace_summaries(
 
     def stage(team_day: TeamDay) -> StageReport:
         levels = sorted({job.level for job in clustering_jobs(team_day.team)})
-        summarizer = providers.open_summarizer()
-        return SummarizeDay(
-            lake.open(), event_source, summarizer, levels, load_settings(), clock.now(), context.log
-        ).run(team_day)
+        task = LlmTask("trace_summaries", team_day, context.run.run_id)
+        with providers.open_summarizer(task, lake.open(), clock.now) as opened:
+            stage = SummarizeDay(
+                lake=lake.open(),
+                source=event_source,
+                summarizer=opened.provider,
+                levels=levels,
+                settings=load_settings(),
+                now=clock.now(),
+                log=context.log,
+                redactor=opened.redactor,
+            )
+            return opened.done(stage.run(team_day))
 
-    return materialize(context, stage)
+    yield from materialize(context, stage)

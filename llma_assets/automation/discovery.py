@@ -8,17 +8,22 @@ input and has no items is settled, not due: idle teams are asked once, not for e
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from llma_assets.checks import count_items
 from llma_assets.clustering_jobs import clustering_jobs
 from llma_assets.lake import Lake
+from llma_assets.llm.batch_state import waits_for_batch
+from llma_assets.llm.budget import budget_of
 from llma_assets.resources.event_source import DayStats, TraceEventSource
 from llma_assets.settings import Settings
-from llma_assets.stages.window import combine, embeddings_version
+from llma_assets.stages.window import combine, embeddings_version, is_part, whole_version
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import ItemStatus, Reason
+
+_IN_BATCH = "its summaries are being made in a batch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +85,24 @@ def plan_team(team: str, lake: Lake, source: TraceEventSource, settings: Setting
 
     due: list[DueRun] = []
     waiting: dict[TeamDay, str] = {}
+    parts = _Parts(lake, settings, now)
     stale = {day for day, one in closed.items() if _needs_summaries(lake, day, one, settings)}
     stale |= _emptied_days(lake, team, stats, settings)
     for day in sorted(stale):
+        if waits_for_batch(lake, day):
+            # `openai_batch_sensor` asks for the run once there is something to collect.
+            waiting[day] = _IN_BATCH
+            continue
         due.append(DueRun("summarize_traces", day, closed[day].source_version if day in closed else "emptied"))
+    for day in sorted(closed.keys() - stale):
+        if version := parts.next_version(day, ("trace_summaries", "embeddings")):
+            stale.add(day)
+            due.append(DueRun("summarize_traces", day, version))
     windows = _Windows(lake, settings)
     emitted = {day for day in lake.days("cluster_events", team) if day.day >= settings.start_date}
     for day in sorted(closed.keys() | emitted):
         if any(one in stale for one in day.window(settings.window_days)):
-            waiting[day] = "summaries of the window are due first"
+            waiting.setdefault(day, "summaries of the window are due first")
             continue
         version, embedded = windows.version(day), windows.most_items(day)
         if embedded < settings.min_items_of(team):
@@ -97,8 +111,11 @@ def plan_team(team: str, lake: Lake, source: TraceEventSource, settings: Setting
                 continue
         if not _clustered_from(lake, day, version, settings):
             due.append(DueRun("cluster_traces", day, version))
-    # A day that is not closed, or a trace that is not finished, becomes due by the passing of time.
-    return TeamPlan(bool(stats), due, waiting, settled=not due and not unfinished and len(closed) == len(stats))
+        elif part := parts.next_version(day, ("cluster_labels",)):
+            due.append(DueRun("cluster_traces", day, part))
+    # A day that is not closed, a trace that is not finished and a batch become due by the passing of time.
+    ripening = unfinished or len(closed) < len(stats) or _IN_BATCH in waiting.values()
+    return TeamPlan(bool(stats), due, waiting, settled=not due and not ripening)
 
 
 def days_to_summarize(
@@ -107,6 +124,8 @@ def days_to_summarize(
     """Days whose summaries were made from other items than the finished ones of now, closed or not."""
     stats = _stats(team, source, settings, now - timedelta(minutes=settings.quiet_minutes))
     stale = {day for day, one in stats.items() if _needs_summaries(lake, day, one, settings)}
+    parts = _Parts(lake, settings, now)
+    stale |= {day for day in stats if parts.next_version(day, ("trace_summaries", "embeddings"))}
     return stale | _emptied_days(lake, team, stats, settings)
 
 
@@ -124,9 +143,11 @@ def _stats(team: str, source: TraceEventSource, settings: Settings, quiet_since:
 def _needs_summaries(lake: Lake, day: TeamDay, stats: DayStats, settings: Settings) -> bool:
     if not stats.finished:
         return False
-    if lake.source_version("trace_summaries", day) != stats.source_version:
+    summarized = lake.source_version("trace_summaries", day)
+    if summarized is None or whole_version(summarized) != stats.source_version:
         return True
-    if lake.source_version("embeddings", day) == embeddings_version(stats.source_version, settings.embedding_recipe):
+    embedded = lake.source_version("embeddings", day) or ""
+    if whole_version(embedded) == embeddings_version(summarized, settings.embedding_recipe):
         return False
     # Summarized from this very input: due only if there is something to embed.
     return count_items(lake, "trace_summaries", day) > 0
@@ -151,12 +172,29 @@ def _clustered_from(lake: Lake, day: TeamDay, version: str, settings: Settings) 
     """Whether the day was clustered from this very window, up to its events or to an empty result."""
     if lake.source_version("cluster_assignments", day) != version:
         return False
-    if lake.source_version("cluster_events", day) == version:
+    if whole_version(lake.source_version("cluster_events", day) or "") == version:
         return True
     # Empty for want of items is settled, unless the minimum was lowered since.
     runs = lake.read("cluster_assignments", day, ["items_analyzed", "items_in_window"]).to_pylist()
     minimum = settings.min_items_of(day.team)
     return all(run["items_analyzed"] == 0 and run["items_in_window"] < minimum for run in runs)
+
+
+class _Parts:
+    """Partitions that leave something for another day, because a budget was used up or a server was down."""
+
+    def __init__(self, lake: Lake, settings: Settings, now: datetime):
+        self._lake, self._settings, self._now = lake, settings, now
+
+    def next_version(self, day: TeamDay, tables: Sequence[str]) -> str | None:
+        """The version to ask for, another one on each UTC day; None if nothing is left, or cannot be paid for yet."""
+        versions = [self._lake.source_version(table, day) or "" for table in tables]
+        if not any(is_part(version) for version in versions):
+            return None
+        with closing(budget_of(self._settings, day, lambda: self._now)) as budget:
+            if not budget.has_room():
+                return None
+        return f"{self._now:%Y%m%d}~" + "/".join(versions)
 
 
 class _Windows:

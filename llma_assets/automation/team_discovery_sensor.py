@@ -5,32 +5,19 @@ import json
 from datetime import datetime
 
 import dagster as dg
-from dagster import DagsterRunStatus
 
-from llma_assets.automation.discovery import DueRun, plan_team, select_teams
+from llma_assets.automation.discovery import plan_team, select_teams
+from llma_assets.automation.requests import request_for
 from llma_assets.clustering.result import ALGORITHM_VERSION
 from llma_assets.jobs import cluster_traces, summarize_traces
-from llma_assets.partitions import TEAM_PARTITIONS_NAME, partition_key, teams_partitions
+from llma_assets.partitions import TEAM_PARTITIONS_NAME, teams_partitions
 from llma_assets.resources.clock import Clock
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import Settings, load_settings
 
-REQUEST_TAG = "llma/request"
-
-# A run that failed before it wrote its partition is asked for again this often; then a person is needed.
-MAX_ATTEMPTS = 3
-
 # Which teams are looked at at all is decided before; and sets have no order of their own.
 _TEAM_SETS = {"teams_allow", "teams_skip", "teams_guaranteed"}
-
-_ACTIVE = [
-    DagsterRunStatus.QUEUED,
-    DagsterRunStatus.NOT_STARTED,
-    DagsterRunStatus.STARTING,
-    DagsterRunStatus.STARTED,
-    DagsterRunStatus.CANCELING,
-]
 
 
 @dg.sensor(
@@ -83,7 +70,7 @@ def team_discovery_sensor(
         if plan.settled:
             settled[team] = fingerprint
         room = settings.max_requests_per_tick - len(requests)
-        wanted = (request for due in plan.due if (request := _request(context, due)) is not None)
+        wanted = (request for due in plan.due if (request := request_for(context, due)) is not None)
         requests += [request for request, _ in zip(wanted, range(room), strict=False)]
     still_settled = {team: settled[team] for team in teams if team in settled}
     counts = f"teams_processed {len(teams) - len(failed)}, teams_failed {len(failed)}, failed_team_ids {failed}"
@@ -107,21 +94,3 @@ def _fingerprint(source: TraceEventSource, team: str, now: datetime, settings: S
         ALGORITHM_VERSION,
     )
     return hashlib.sha256(repr(waits_for).encode()).hexdigest()[:12]
-
-
-def _request(context: dg.SensorEvaluationContext, due: DueRun) -> dg.RunRequest | None:
-    """A request, unless a run for this very content is under way or has failed too often."""
-    runs = context.instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: due.request_key}))
-    if any(run.status in _ACTIVE for run in runs):
-        return None
-    failures = sum(run.status in (DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED) for run in runs)
-    if failures >= MAX_ATTEMPTS:
-        context.log.warning("%s failed %d times and is not asked for again", due.request_key, failures)
-        return None
-    key = due.request_key if not runs else f"{due.request_key}#{len(runs) + 1}"
-    return dg.RunRequest(
-        run_key=key,
-        job_name=due.job,
-        partition_key=partition_key(due.team_day),
-        tags={REQUEST_TAG: due.request_key},
-    )

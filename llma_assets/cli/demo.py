@@ -22,13 +22,15 @@ def demo(
 ) -> None:
     """Run the whole pipeline on real traces that ship with the package. No key, no server."""
     _choose(embedder, provider, base_url)
-    from llma_assets.resources.providers import Providers
+    from llma_assets.resources.providers import local_embedder
 
     started = time.monotonic()
     project = Project()
-    model = Providers().open_embedder().model  # stops here, before any work, if the model is missing
-    console.print(f"lake {project.lake.root}; embedder {model}; summarizer {project.settings.summarizer}", markup=False)
-    if load_settings().embedder == "lsa":
+    settings = load_settings()
+    # Stops here, before any work, if the local model is missing.
+    model = settings.openai_embedding_model if settings.embedder == "openai" else local_embedder(settings).model
+    console.print(f"lake {project.lake.root}; embedder {model}; summarizer {settings.summarizer}", markup=False)
+    if settings.embedder == "lsa":
         console.print("lsa is a smoke test: these clusters say little", style="yellow")
     _ingest(project)
     failed = run_due(project)

@@ -34,7 +34,8 @@ def status(team: Team = None, as_json: Json = False) -> None:
     rows = project.rows(
         """
         SELECT team_id, date, status, events, items, sampled, summarized, failed, skipped, embedded, clusters, emitted,
-               window_items, llm_cost_usd, reason
+               window_items, is_partial, llm_cost_usd, llm_calls, llm_calls_unpriced, llm_input_tokens,
+               llm_output_tokens, llm_cache_hits, reason
         FROM team_day_status WHERE $team IS NULL OR team_id = $team ORDER BY team_id, date
         """,
         {"team": team and check_team(team)},
@@ -66,7 +67,18 @@ def _short_status(row: dict[str, Any]) -> dict[str, Any]:
     why += [f"due: {row['due']}"] if row["due"] else []
     why += [f"{reason} {count}" for reason, count in (row["skipped"] or {}).items()]
     names = ("date", "status", "events", "items", "sampled", "summarized", "embedded", "clusters", "emitted")
-    return {"team": row["team_id"]} | {name: row[name] for name in names} | {"why": ", ".join(why)}
+    shown = {"team": row["team_id"]} | {name: row[name] for name in names}
+    return shown | {"llm": _spend(row), "why": ", ".join(why)}
+
+
+def _spend(row: dict[str, Any]) -> str:
+    """What the LLM calls for a day cost, and how many there were."""
+    if not row["llm_calls"]:
+        return ""
+    if row["llm_calls_unpriced"] == row["llm_calls"]:
+        return f"{row['llm_calls']} calls, price unknown"
+    rest = f", {row['llm_calls_unpriced']} of unknown price" if row["llm_calls_unpriced"] else ""
+    return f"${row['llm_cost_usd']:.4g}, {row['llm_calls']} calls{rest}"
 
 
 def runs(team: Team = None, as_json: Json = False) -> None:

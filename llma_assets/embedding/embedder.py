@@ -5,7 +5,7 @@ Whatever makes the vectors (a model on this machine, a server), no row reaches a
 would cluster as if it were right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +15,11 @@ from llma_assets.vocabulary import Reason
 
 # A unit vector in float32 is off by about 1e-7; a norm below this is no direction at all.
 MIN_NORM = 1e-12
+
+# Texts after which a long embedding is kept and its progress told: some seconds of work.
+PART_TEXTS = 256
+
+Part = tuple[Sequence[int], np.ndarray]
 
 
 class EmbeddingRejected(InputRejected):
@@ -38,6 +43,21 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors of `texts` in their order: float32, shape (len(texts), dim), rows of length 1."""
         ...
+
+    def parts(self, texts: Sequence[str]) -> Iterator[Part]:
+        """The same vectors part by part as they are made: places in `texts`, and the rows for them.
+
+        Raises:
+            BudgetExhausted: the texts that were in no part can be paid for another day.
+        """
+        ...
+
+
+def parts_in_order(embed: Callable[[Sequence[str]], np.ndarray], texts: Sequence[str]) -> Iterator[Part]:
+    """`Embedder.parts` for an embedder that makes vectors one after the other."""
+    for start in range(0, len(texts), PART_TEXTS):
+        chunk = texts[start : start + PART_TEXTS]
+        yield range(start, start + len(chunk)), embed(chunk)
 
 
 def check_vectors(

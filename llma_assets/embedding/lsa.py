@@ -15,11 +15,11 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from llma_assets.embedding.embedder import unit_rows
+from llma_assets.embedding.embedder import Part, parts_in_order, unit_rows
 
 DIM = 256
 MAX_CHARS = 100_000  # of one text that are read
@@ -50,6 +50,10 @@ class LsaEmbedder:
         self.model = f"hashed-words-smoke-test-{DIM}@{seed}"
         self.dim = DIM
         self._key = str(seed).encode()
+
+    def parts(self, texts: Sequence[str]) -> Iterator[Part]:
+        """The same vectors part by part, for work that is kept as it is done."""
+        return parts_in_order(self.embed, texts)
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Vectors of `texts` in their order: float32, shape (len(texts), 256), rows of length 1."""

@@ -42,6 +42,8 @@ class Label:
         description: 2 to 5 lines, each starting with `- `.
         source: `keywords`, `llm`, or `fixed` for the noise group.
         reason: why a weaker source than the configured one was used; None if it was not.
+        input_tokens, output_tokens, cost_usd: this cluster's even share of what the calls took; None where there was
+            no call, or it does not say.
     """
 
     cluster_id: int
@@ -50,3 +52,6 @@ class Label:
     source: str
     keywords: tuple[str, ...]
     reason: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None

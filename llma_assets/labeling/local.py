@@ -12,6 +12,6 @@ class KeywordLabeler:
     model: str | None = None
     prompt_version: str | None = None
 
-    def label(self, evidence: Sequence[ClusterEvidence]) -> list[Label]:
+    def label(self, evidence: Sequence[ClusterEvidence], subject: str = "") -> list[Label]:
         """One label for each cluster, in the order given."""
         return label_by_keywords(evidence)

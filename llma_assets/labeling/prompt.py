@@ -1,6 +1,6 @@
-"""Builds the prompt that names all clusters of one run at once, and the schema of its answer.
+"""Builds the prompt that names the clusters of one run, and the schema of its answer.
 
-One call sees every sibling: a name has to set its cluster apart from them.
+A call sees every sibling, in full or as one line: a name has to set its cluster apart from them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,20 +18,29 @@ MAX_EVIDENCE_CHARS = 120_000
 _MIN_SHARE_CHARS = 600
 _NEAR_SHARE = 0.7
 _MAX_TERMS = 12
+_OTHER_TERMS = 5
 _TITLE_CHARS = 120
 _STATEMENT_CHARS = 200
 _STATEMENTS = 3
 
 
-def build_messages(prompt: Mapping[str, str], evidence: Sequence[ClusterEvidence], fence: str) -> list[Message]:
+def build_messages(
+    prompt: Mapping[str, str],
+    evidence: Sequence[ClusterEvidence],
+    fence: str,
+    others: Sequence[tuple[ClusterEvidence, str | None]] = (),
+) -> list[Message]:
     """Messages that ask for a name for each cluster.
 
     Args:
         prompt: sections `system` and `user` of a prompt file.
         fence: a mark that nobody could foresee, new for every call; the evidence stands between two of it.
+        others: siblings that another call names, with their titles where they have one already.
     """
     share = max(_MIN_SHARE_CHARS, MAX_EVIDENCE_CHARS // max(1, len(evidence)))
     blocks = [_block(cluster, share) for cluster in evidence]
+    if others:
+        blocks.append("\n".join(["OTHER GROUPS", *(_other_line(cluster, title) for cluster, title in others)]))
     values = {
         "fence": fence,
         "title_min": TITLE_WORDS[0],
@@ -70,6 +79,11 @@ def label_schema() -> dict[str, Any]:
         "required": ["clusters"],
         "additionalProperties": False,
     }
+
+
+def _other_line(cluster: ClusterEvidence, title: str | None) -> str:
+    terms = "; ".join(one_line(term, 60) for term, _ in cluster.terms[:_OTHER_TERMS])
+    return f"- {cluster.size} members" + (f", named {title!r}" if title else "") + f": {terms or '(no terms)'}"
 
 
 def _block(cluster: ClusterEvidence, share_chars: int) -> str:

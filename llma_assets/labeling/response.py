@@ -1,15 +1,15 @@
 """Checks the names that a model gave, cluster by cluster. An answer is matched by id, never by position."""
 
-import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from llma_assets.errors import InputRejected
 from llma_assets.labeling.label import ClusterEvidence
 from llma_assets.labeling.prompt import BULLETS, TITLE_WORDS
+from llma_assets.summarization.grounding import SPACELESS, is_addressed_to_reader, stems_of, words_of
 from llma_assets.summarization.response import has_link, without_links
 from llma_assets.traces.safe_text import is_readable, one_line
 
@@ -17,17 +17,6 @@ MAX_TITLE_CHARS = 100
 MAX_STATEMENT_CHARS = 300
 # Characters that mean something to HTML, Markdown, Mermaid or a spreadsheet, and nothing in a title.
 _FORBIDDEN = frozenset('<>{}[]|`*\\^~;="@')
-# Scripts that write words without spaces between them: their words are not counted.
-_SPACELESS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
-_WORD = re.compile(r"[^\W_]+")
-# Words of one stem agree in this many letters, by and large.
-_STEM_CHARS = 5
-# fmt: off
-_EMPTY_WORDS = frozenset((
-    "about", "and", "are", "for", "from", "has", "have", "how", "its", "not", "other", "that", "the", "their", "these",
-    "this", "use", "used", "user", "users", "using", "was", "were", "with", "without",
-))
-# fmt: on
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +79,7 @@ def read_names(
 
 def same_titles(titles: Mapping[int, str]) -> list[int]:
     """Clusters whose title another one has too; case, punctuation and the order of words do not count."""
-    keys = {cluster_id: tuple(sorted(_words(title))) for cluster_id, title in titles.items()}
+    keys = {cluster_id: tuple(sorted(words_of(title))) for cluster_id, title in titles.items()}
     counts = Counter(keys.values())
     return [cluster_id for cluster_id, key in keys.items() if counts[key] > 1]
 
@@ -111,7 +100,7 @@ def _name(entries: list[dict[str, Any]], cluster: ClusterEvidence, fence: str) -
     if any(fence.strip("= ") in said for said in (title, *statements)):
         raise InputRejected("it repeats the mark that encloses the groups")
     if not _grounded(title, cluster):
-        raise InputRejected("no word of its title occurs in its evidence")
+        raise InputRejected("its title does not rest on its evidence; use words that several of its members use")
     return Name(title, tuple(statements))
 
 
@@ -127,7 +116,7 @@ def _title(value: object) -> str:
         raise InputRejected("its `title` holds characters other than letters, digits and plain punctuation")
     words = title.split()
     least, most = TITLE_WORDS
-    spaceless = _SPACELESS.search(title) is not None
+    spaceless = SPACELESS.search(title) is not None
     if len(title) > MAX_TITLE_CHARS or (not spaceless and not least <= len(words) <= most):
         raise InputRejected(f"its `title` has {len(words)} words; {least} to {most} are asked for")
     if not is_readable(title):
@@ -136,22 +125,25 @@ def _title(value: object) -> str:
 
 
 def _grounded(title: str, cluster: ClusterEvidence) -> bool:
-    """Whether some word of the title, or one of its stem, occurs in what the labeller was shown of the cluster."""
-    shown = [term for term, _ in cluster.terms]
+    """Whether a title rests on what the labeller was shown of the cluster.
+
+    Some word of it, or one of its stem, is used by two members or is among the distinguishing terms, at least half
+    of its words are used at all, and none only where a text speaks to whoever reads it.
+    """
+    members, addressed = _member_stems(cluster)
+    counts = Counter(stem for stems in members for stem in stems)
+    terms = stems_of(words_of(" ".join(term for term, _ in cluster.terms)))
+    wanted = stems_of(words_of(title))
+    shared = {stem for stem in wanted if stem in terms or counts[stem] >= min(2, len(members))}
+    used = {stem for stem in wanted if stem in terms or counts[stem]}
+    return bool(shared) and 2 * len(used) >= len(wanted) and not (wanted & addressed) - used
+
+
+def _member_stems(cluster: ClusterEvidence) -> tuple[list[set[str]], set[str]]:
+    """Stems that each member uses; and those in statements that are addressed to the reader, which do not count."""
+    members, addressed = [], set()
     for item in (*cluster.near, *cluster.edge):
-        shown += [item.title, *item.bullets, *item.notes]
-    return not _stems(_words(title)).isdisjoint(_stems(_words(" ".join(shown))))
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.casefold())
-
-
-def _stems(words: Iterable[str]) -> set[str]:
-    stems: set[str] = set()
-    for word in words:
-        if _SPACELESS.search(word):
-            stems.update(word[start : start + 2] for start in range(len(word) - 1))
-        elif len(word) >= 3 and word not in _EMPTY_WORDS:
-            stems.add(word[:_STEM_CHARS])
-    return stems
+        said = (item.title, *item.bullets, *item.notes)
+        members.append(stems_of(words_of(" ".join(one for one in said if not is_addressed_to_reader(one)))))
+        addressed |= stems_of(words_of(" ".join(one for one in said if is_addressed_to_reader(one))))
+    return members, addressed

@@ -1,18 +1,17 @@
 """Vectors by a model behind an OpenAI-compatible server."""
 
-import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
 
-from llma_assets.embedding.embedder import EmbeddingRejected, check_vectors, unit_rows
+from llma_assets.embedding.embedder import EmbeddingRejected, Part, check_vectors, unit_rows
 from llma_assets.errors import RetryLater
-from llma_assets.llm.background import BackgroundLoop
-from llma_assets.llm.client import LlmClient, RetryPolicy
-from llma_assets.llm.endpoint import Endpoint
+from llma_assets.llm.access import Access
+from llma_assets.llm.client import LlmClient
 from llma_assets.llm.failures import ItemFailed
+from llma_assets.llm.fan_out import fan_out
 from llma_assets.settings import Settings
 from llma_assets.vocabulary import Reason
 
@@ -36,41 +35,27 @@ class OpenAIEmbedder:
 
     Args:
         model_name: as the server calls it.
-        dim: length that every vector must have; by default that of the first answer.
-        concurrency: calls in flight at once.
+        dimensions: length to ask for, of models that can shorten their vectors; by default the model's own.
     """
 
-    def __init__(
-        self,
-        model_name: str,
-        *,
-        dim: int | None = None,
-        endpoint: Endpoint | None = None,
-        concurrency: int = 10,
-        policy: RetryPolicy | None = None,
-    ):
-        self.model = f"openai/{model_name}"
+    def __init__(self, model_name: str, access: Access, *, dimensions: int | None = None):
+        self.model = f"openai/{model_name}" + (f"/{dimensions}" if dimensions else "")
         self._model_name = model_name
-        self._dim = dim
-        self._endpoint = endpoint or Endpoint()
-        self._concurrency = concurrency
-        self._policy = policy or RetryPolicy()
+        self._access = access
+        self._asked = dimensions
+        self._dim = dimensions
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def from_settings(cls, settings: Settings, access: Access) -> Self:
         """The embedder that the settings describe."""
-        return cls(
-            settings.openai_embedding_model,
-            endpoint=Endpoint(settings.openai_base_url, settings.openai_timeout_s),
-            concurrency=settings.openai_concurrency,
-        )
+        return cls(settings.openai_embedding_model, access, dimensions=settings.openai_embedding_dimensions)
 
     @property
     def dim(self) -> int:
-        """Length of every vector: given, learned from an answer, known of the model, or else asked for with one word.
+        """Length of every vector: asked for, learned from an answer, known of the model, or else found with one word.
 
         Raises:
-            FailFast, RetryLater: it had to be asked for, and that failed.
+            FailFast, RetryLater, BudgetExhausted: it had to be asked for, and that failed.
         """
         known = self._known_dim()
         return self.embed(["length"]).shape[1] if known is None else known
@@ -83,56 +68,64 @@ class OpenAIEmbedder:
 
         Raises:
             EmbeddingRejected: too few or too many rows, rows out of order, or of another length than the others.
-            FailFast: no call can succeed as things are set.
+            FailFast, BudgetExhausted: no call can succeed as things are set.
             RetryLater: the server is down or busy.
         """
-        with BackgroundLoop() as loop:
-            rows = loop.run(self._embed(texts))
+        parts = list(self.parts(texts))
+        vectors = np.zeros((len(texts), self._known_dim() or 0), dtype=np.float32)
+        for places, rows in parts:
+            vectors[list(places)] = rows
+        return vectors
+
+    def parts(self, texts: Sequence[str]) -> Iterator[Part]:
+        """The same vectors, a call's worth at a time, in the order in which the calls are finished.
+
+        Raises:
+            As for `embed`, after the calls that were under way have been yielded.
+        """
+        blank = [place for place, text in enumerate(texts) if not text.strip()]
+        batches = _batches([(place, _cut(text)) for place, text in enumerate(texts) if text.strip()])
+        lost: list[int] = []
+        for places, rows in fan_out(batches, self._vectors, self._open_client, 2 * self._access.concurrency):
+            good = [place for place, row in zip(places, rows, strict=True) if row is not None]
+            lost += [place for place, row in zip(places, rows, strict=True) if row is None]
+            if good:
+                vectors = np.array([row for row in rows if row is not None], dtype=np.float64)
+                vectors[~np.isfinite(vectors).all(axis=1)] = 0.0
+                yield good, unit_rows(vectors)
+        if not (blank or lost):
+            return
         dim = self._known_dim()
-        if dim is None and texts:
+        if dim is None:
             raise EmbeddingRejected(f"{self.model}: the server gave no vector for any text, so their length is unknown")
-        dim = dim or 0
-        zero = [0.0] * dim
-        vectors = np.array([zero if row is None else row for row in rows], dtype=np.float64).reshape(len(rows), dim)
-        vectors[~np.isfinite(vectors).all(axis=1)] = 0.0
-        return unit_rows(vectors)
+        yield [*blank, *lost], np.zeros((len(blank) + len(lost), dim), dtype=np.float32)
 
     def _known_dim(self) -> int | None:
         return DIMS.get(self._model_name) if self._dim is None else self._dim
 
-    async def _embed(self, texts: Sequence[str]) -> list[Row]:
-        positions = [position for position, text in enumerate(texts) if text.strip()]
-        rows: list[Row] = [None] * len(texts)
-        if not positions:
-            return rows
-        client = LlmClient(self._endpoint, self._policy, self._model_name, MODEL_SETTING, self._concurrency)
-        try:
-            batches = list(_batches([(position, _cut(texts[position])) for position in positions]))
-            # The first batch goes ahead: it shows whether key and model are right, and how long a vector is.
-            await self._fill(client, batches[0], rows)
-            await asyncio.gather(*(self._fill(client, batch, rows) for batch in batches[1:]))
-        finally:
-            await client.close()
-        return rows
+    def _open_client(self) -> LlmClient:
+        return LlmClient(self._access, self._model_name, MODEL_SETTING)
 
-    async def _fill(self, client: LlmClient, batch: list[tuple[int, str]], rows: list[Row]) -> None:
-        """Puts the vectors of a batch into their places. A text that the server refuses stays without."""
+    async def _vectors(self, client: LlmClient, batch: list[tuple[int, str]]) -> tuple[list[int], list[Row]]:
+        """Places of a batch and their vectors; None for a text that the server refuses."""
+        places = [place for place, _ in batch]
         try:
-            answer = await client.embed([text for _, text in batch])
+            answer = await client.embed([text for _, text in batch], self._asked, subject=f"{len(batch)} texts")
         except ItemFailed as failed:
             if failed.reason == Reason.LLM_ERROR:
                 raise RetryLater(f"{self.model}: {failed}") from None
             if len(batch) == 1:
                 log.warning("%s: text %d is left out: %s", self.model, batch[0][0], failed)
-                return
+                return places, [None]
             # Which text it was is not said: the halves show it.
             middle = len(batch) // 2
-            await self._fill(client, batch[:middle], rows)
-            await self._fill(client, batch[middle:], rows)
-            return
-        self._check(answer.vectors, answer.indexes, [f"text {position}" for position, _ in batch])
-        for (position, _), vector in zip(batch, answer.vectors, strict=True):
-            rows[position] = vector
+            (_, first), (_, second) = (
+                await self._vectors(client, batch[:middle]),
+                await self._vectors(client, batch[middle:]),
+            )
+            return places, first + second
+        self._check(answer.vectors, answer.indexes, [f"text {place}" for place in places])
+        return places, answer.vectors
 
     def _check(self, vectors: list[Any], indexes: list[Any], names: list[str]) -> None:
         if self._dim is None and vectors and isinstance(vectors[0], list):

@@ -4,7 +4,7 @@ import ipaddress
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from llma_assets.errors import FailFast, InputRejected
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 OPENAI_URL = "https://api.openai.com/v1"
 KEY_VARIABLE = "OPENAI_API_KEY"
 URL_SETTING = "LLMA_OPENAI_BASE_URL"
+# Azure takes its keys in a header of its own, and knows models by the deployment in the path.
+_AZURE_HOSTS = (".azure.com", ".azure.us", ".azure.cn")
 # Servers on one's own machine ask for no key, but the SDK insists on one.
 _NO_KEY = "not-needed"
 
@@ -23,8 +25,10 @@ class Endpoint:
     """An OpenAI-compatible server. Holds no secret: the key is read from the environment when it is opened.
 
     Attributes:
-        base_url: including the version part, such as `http://localhost:8000/v1`; None for OpenAI's own.
+        base_url: including the version part, such as `http://localhost:8000/v1`, and a query if each call is to have
+            it, such as `?api-version=2024-10-21`; None for OpenAI's own.
         timeout_s: seconds that one attempt may take from first byte sent to last byte received.
+        organization: sent with each call where it is set.
 
     Raises:
         InputRejected: the URL is not one of http or https, or carries a user name or password.
@@ -32,6 +36,7 @@ class Endpoint:
 
     base_url: str | None = None
     timeout_s: float = 60.0
+    organization: str | None = None
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -49,6 +54,11 @@ class Endpoint:
     def is_openai(self) -> bool:
         """Whether this is OpenAI's own service, whose list prices are known."""
         return urlsplit(self.url).hostname == urlsplit(OPENAI_URL).hostname
+
+    @property
+    def provider(self) -> str:
+        """Who serves, for records: `openai`, or the host."""
+        return "openai" if self.is_openai else urlsplit(self.url).hostname or "unknown"
 
     @property
     def is_local(self) -> bool:
@@ -74,8 +84,17 @@ class Endpoint:
             # A proxy of the environment has no business between us and a server next door.
             trust_env=not self.is_local,
         )
+        key, parts = self._key(), urlsplit(self.url)
+        is_azure = (parts.hostname or "").endswith(_AZURE_HOSTS)
         return openai.AsyncOpenAI(
-            api_key=self._key(), base_url=self.url, timeout=self.timeout_s, max_retries=0, http_client=http
+            api_key=key,
+            organization=self.organization,
+            base_url=urlunsplit(parts._replace(query="", fragment="")),
+            default_query=dict(parse_qsl(parts.query)),
+            default_headers={"api-key": key} if is_azure else None,
+            timeout=self.timeout_s,
+            max_retries=0,
+            http_client=http,
         )
 
     def _key(self) -> str:

@@ -94,6 +94,31 @@ def _of_status(
     return ItemFailed(Reason.LLM_ERROR, f"the server rejects the request ({shown}); check {model_setting}", True)
 
 
+def words_of(error: Exception) -> tuple[int, str | None, str]:
+    """Status, parameter and message of a refusal, to find out what it is about; 0 where no server answered.
+
+    The message may quote the key or the text: it is for comparing, never for showing.
+    """
+    import openai
+
+    if not isinstance(error, openai.APIStatusError):
+        return 0, None, ""
+    param = error.param if isinstance(error.param, str) else None
+    return error.status_code, param, f"{error.message} {error.body}"
+
+
+def is_certainly_unpaid(error: Exception) -> bool:
+    """Whether no tokens can have been billed: the server refused, or was never reached."""
+    import httpx2
+    import openai
+
+    if isinstance(error, openai.APIStatusError):
+        return True
+    return isinstance(error, openai.APIConnectionError) and isinstance(
+        error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout
+    )
+
+
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Seconds that the server asks to wait; None where it does not say, or says nonsense.
 

@@ -1,18 +1,20 @@
-"""Names of clusters by a model, all in one call; keywords for whatever it does not name well."""
+"""Names of clusters by a model, all in one call where they fit; keywords for whatever it does not name well."""
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Self
+from dataclasses import replace
+from typing import Self, TypeVar
 
-from llma_assets.errors import InputRejected
+from llma_assets.errors import BudgetExhausted, InputRejected
 from llma_assets.labeling.keywords import label_by_keywords
 from llma_assets.labeling.label import ClusterEvidence, Label
 from llma_assets.labeling.prompt import SCHEMA_NAME, build_messages, label_schema
 from llma_assets.labeling.response import Name, read_names, same_titles
+from llma_assets.llm.access import Access
 from llma_assets.llm.answer import read_object
 from llma_assets.llm.background import BackgroundLoop
-from llma_assets.llm.client import ChatAnswer, LlmClient, RetryPolicy
-from llma_assets.llm.endpoint import Endpoint
+from llma_assets.llm.client import ChatAnswer, LlmClient, Took
 from llma_assets.llm.failures import ItemFailed
 from llma_assets.llm.fence import new_fence
 from llma_assets.llm.prompts import load_prompt
@@ -22,8 +24,12 @@ from llma_assets.vocabulary import Reason
 
 log = logging.getLogger(__name__)
 
-PROMPT_VERSION = "label.v1"
+Number = TypeVar("Number", int, float)
+
+PROMPT_VERSION = "label.v2"
 MODEL_SETTING = "LLMA_OPENAI_LABEL_MODEL"
+# More in one answer and models begin to leave some out; the evidence of each becomes thin as well.
+MAX_CLUSTERS_PER_CALL = 40
 # A name takes about 150 tokens; models that think first count their thoughts as output.
 _BASE_OUTPUT_TOKENS = 6_000
 _OUTPUT_TOKENS_PER_CLUSTER = 300
@@ -31,7 +37,7 @@ _MAX_OUTPUT_TOKENS = 32_000
 
 
 class OpenAILabeler:
-    """Asks an OpenAI-compatible server to name all clusters of a run.
+    """Asks an OpenAI-compatible server to name the clusters of a run.
 
     Args:
         model_name: as the server calls it.
@@ -40,85 +46,107 @@ class OpenAILabeler:
 
     prompt_version: str | None = PROMPT_VERSION
 
-    def __init__(
-        self,
-        model_name: str,
-        *,
-        endpoint: Endpoint | None = None,
-        policy: RetryPolicy | None = None,
-        fence: Callable[[], str] = new_fence,
-    ):
+    def __init__(self, model_name: str, access: Access, *, fence: Callable[[], str] = new_fence):
         self.model: str | None = f"openai/{model_name}"
         self._model_name = model_name
-        self._endpoint = endpoint or Endpoint()
-        self._policy = policy or RetryPolicy()
+        self._access = access
         self._fence = fence
         self._prompt = load_prompt(PROMPT_VERSION)
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def from_settings(cls, settings: Settings, access: Access) -> Self:
         """The labeler that the settings describe."""
-        return cls(
-            settings.openai_label_model,
-            endpoint=Endpoint(settings.openai_base_url, settings.openai_timeout_s),
-        )
+        return cls(settings.openai_label_model, access)
 
-    def label(self, evidence: Sequence[ClusterEvidence]) -> list[Label]:
+    def label(self, evidence: Sequence[ClusterEvidence], subject: str = "") -> list[Label]:
         """One label for each cluster, in the order given.
 
         A cluster that the model does not name, or not well, gets its keyword label with `reason` set.
 
+        Args:
+            subject: what is named, for the record of the calls.
+
         Raises:
             FailFast: no call can succeed as things are set (a wrong key must not look like a weak name).
+            RetryLater: the time for this work is over.
         """
         if not evidence:
             return []
+        talk = _Talk(self._fence, self._prompt, evidence, subject)
         with BackgroundLoop() as loop:
-            names, reason = loop.run(self._names(evidence))
+            loop.run(self._ask(talk))
         by_keywords = label_by_keywords(evidence)
-        labels = [_label(one, names.get(one.cluster_id), reason) for one in by_keywords]
+        labels = [_label(one, talk.kept.get(one.cluster_id), talk.reasons.get(one.cluster_id)) for one in by_keywords]
         # A keyword title may happen to be one that the model gave to a sibling; keyword titles among themselves differ.
         while clashing := _clashing(labels):
             labels = [
                 _label(one, None, Reason.INVALID_RESPONSE) if one.cluster_id in clashing else label
                 for one, label in zip(by_keywords, labels, strict=True)
             ]
-        return labels
+        return _with_shares(labels, talk.took)
 
-    async def _names(self, evidence: Sequence[ClusterEvidence]) -> tuple[Mapping[int, Name], Reason | None]:
-        """Usable names by cluster id, and why the others have none."""
-        client = LlmClient(self._endpoint, self._policy, self._model_name, MODEL_SETTING)
+    async def _ask(self, talk: "_Talk") -> None:
+        """Names for one group of clusters after the other: each call knows the titles given so far."""
+        client = LlmClient(self._access, self._model_name, MODEL_SETTING)
+        count = math.ceil(len(talk.evidence) / MAX_CLUSTERS_PER_CALL)
         try:
-            return await self._ask(client, evidence)
+            for number in range(count):
+                await self._ask_group(client, talk, talk.evidence[number::count])
         finally:
             await client.close()
 
-    async def _ask(
-        self, client: LlmClient, evidence: Sequence[ClusterEvidence]
-    ) -> tuple[Mapping[int, Name], Reason | None]:
-        fence = self._fence()
-        messages = build_messages(self._prompt, evidence, fence)
-        budget = min(_MAX_OUTPUT_TOKENS, _BASE_OUTPUT_TOKENS + _OUTPUT_TOKENS_PER_CLUSTER * len(evidence))
-        left = self._policy.max_attempts
-        kept: dict[int, Name] = {}
-        for _ in ("first answer", "repair"):
-            try:
-                answer = await client.chat(messages, SCHEMA_NAME, label_schema(), budget, max(1, left))
-            except ItemFailed as failed:
-                log.warning("%s: %s", self.model, failed)
-                return kept, failed.reason
-            left -= answer.took.attempts
-            if answer.refused:
-                return kept, Reason.REFUSED
-            kept, problems = _read(answer, evidence, fence, kept)
-            if not problems:
-                return kept, None
-            log.warning("%s: %d of %d clusters not named: %s", self.model, len(problems), len(evidence), problems[0])
-            titles = "; ".join(name.title for name in kept.values()) or "(none)"
-            messages = repair_messages(
-                self._prompt, messages, answer.content, {"problem": "\n".join(problems), "kept": titles}
-            )
-        return kept, Reason.INVALID_RESPONSE
+    async def _ask_group(self, client: LlmClient, talk: "_Talk", group: Sequence[ClusterEvidence]) -> None:
+        fence = talk.fence()
+        messages = build_messages(talk.prompt, group, fence, talk.others(group))
+        budget = min(_MAX_OUTPUT_TOKENS, _BASE_OUTPUT_TOKENS + _OUTPUT_TOKENS_PER_CLUSTER * len(group))
+        left = self._access.policy.max_attempts
+        reason = Reason.INVALID_RESPONSE
+        try:
+            for _ in ("first answer", "repair"):
+                answer = await client.chat(
+                    messages,
+                    SCHEMA_NAME,
+                    label_schema(),
+                    budget,
+                    subject=talk.subject,
+                    prompt_version=PROMPT_VERSION,
+                    max_attempts=max(1, left),
+                )
+                talk.took.append(answer.took)
+                left -= answer.took.attempts
+                if answer.refused:
+                    reason = Reason.REFUSED
+                    break
+                talk.kept, problems = _read(answer, group, fence, talk.kept)
+                if not problems:
+                    return
+                log.warning("%s: %d of %d clusters not named: %s", self.model, len(problems), len(group), problems[0])
+                titles = "; ".join(name.title for name in talk.kept.values()) or "(none)"
+                messages = repair_messages(
+                    talk.prompt, messages, answer.content, {"problem": "\n".join(problems), "kept": titles}
+                )
+        except (ItemFailed, BudgetExhausted) as failed:
+            log.warning("%s: %s", self.model, failed)
+            reason = failed.reason if isinstance(failed, ItemFailed) else Reason.BUDGET_EXHAUSTED
+        talk.reasons |= {one.cluster_id: reason for one in group if one.cluster_id not in talk.kept}
+
+
+class _Talk:
+    """The naming of one run's clusters as far as it is."""
+
+    def __init__(
+        self, fence: Callable[[], str], prompt: Mapping[str, str], evidence: Sequence[ClusterEvidence], subject: str
+    ):
+        self.fence, self.prompt, self.evidence, self.subject = fence, prompt, evidence, subject
+        self.kept: dict[int, Name] = {}
+        self.reasons: dict[int, Reason] = {}
+        self.took: list[Took] = []
+
+    def others(self, group: Sequence[ClusterEvidence]) -> list[tuple[ClusterEvidence, str | None]]:
+        """Clusters that are not of the group, with their titles as far as they have one."""
+        ids = {one.cluster_id for one in group}
+        titles = {cluster_id: name.title for cluster_id, name in self.kept.items()}
+        return [(one, titles.get(one.cluster_id)) for one in self.evidence if one.cluster_id not in ids]
 
 
 def _read(
@@ -146,6 +174,31 @@ def _label(by_keywords: Label, name: Name | None, reason: Reason | None) -> Labe
         )
     description = "\n".join(f"- {statement}" for statement in name.description)
     return Label(by_keywords.cluster_id, name.title, description, "llm", by_keywords.keywords)
+
+
+def _with_shares(labels: list[Label], took: Sequence[Took]) -> list[Label]:
+    """Labels with an even share each of what the calls took; the sums over the labels are those of the calls."""
+    if not took:
+        return labels
+    reads = _shares(_total([one.usage.input_tokens for one in took]), len(labels))
+    writes = _shares(_total([one.usage.output_tokens for one in took]), len(labels))
+    cost = _total([one.cost_usd for one in took])
+    each = None if cost is None else cost / len(labels)
+    return [
+        replace(label, input_tokens=read, output_tokens=written, cost_usd=each)
+        for label, read, written in zip(labels, reads, writes, strict=True)
+    ]
+
+
+def _total(values: Sequence[Number | None]) -> Number | None:
+    known = [value for value in values if value is not None]
+    return sum(known[1:], known[0]) if known and len(known) == len(values) else None
+
+
+def _shares(total: int | None, count: int) -> Sequence[int | None]:
+    if total is None:
+        return [None] * count
+    return [total // count + (place < total % count) for place in range(count)]
 
 
 def _clashing(labels: Sequence[Label]) -> set[int]:

@@ -2,21 +2,18 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
-from queue import SimpleQueue
 from typing import Literal, Self
 
-from llma_assets.errors import FailFast, InputRejected, LlmaError, RetryLater
+from llma_assets.errors import InputRejected
+from llma_assets.llm.access import Access
 from llma_assets.llm.answer import read_object
-from llma_assets.llm.background import BackgroundLoop
-from llma_assets.llm.client import ChatAnswer, LlmClient, RetryPolicy
-from llma_assets.llm.endpoint import Endpoint
+from llma_assets.llm.client import ChatAnswer, LlmClient
 from llma_assets.llm.failures import ItemFailed
+from llma_assets.llm.fan_out import fan_out
 from llma_assets.llm.fence import new_fence
-from llma_assets.llm.prices import PRICES, Price, cost_usd
 from llma_assets.llm.prompts import load_prompt
 from llma_assets.settings import Settings
-from llma_assets.summarization.outcome import ItemText, SummaryOutcome
+from llma_assets.summarization.outcome import ItemText, Keep, SummaryOutcome, forget
 from llma_assets.summarization.prompt import SCHEMA_NAME, build_messages, repair_messages, summary_schema
 from llma_assets.summarization.response import read_summary
 from llma_assets.summarization.summary import Summary
@@ -28,8 +25,6 @@ PROMPT_VERSION = "summarize.v1"
 MODEL_SETTING = "LLMA_OPENAI_SUMMARY_MODEL"
 # A summary takes about 1,000 tokens; models that think first count their thoughts as output.
 MAX_OUTPUT_TOKENS = 8_000
-# When this many items fail and none has succeeded, the server is taken to be down.
-CIRCUIT_ITEMS = 5
 
 
 class OpenAISummarizer:
@@ -37,8 +32,6 @@ class OpenAISummarizer:
 
     Args:
         model_name: as the server calls it.
-        concurrency: calls in flight at once.
-        price: US dollars for a million tokens; by default the list price where it is known.
         fence: gives the random mark of each call.
     """
 
@@ -47,82 +40,79 @@ class OpenAISummarizer:
     def __init__(
         self,
         model_name: str,
+        access: Access,
         *,
         mode: Literal["minimal", "detailed"] = "detailed",
-        endpoint: Endpoint | None = None,
-        concurrency: int = 10,
-        policy: RetryPolicy | None = None,
-        price: Price | None = None,
         fence: Callable[[], str] = new_fence,
     ):
         self.model = f"openai/{model_name}"
         self.mode: str = mode
         self._model_name = model_name
-        self._endpoint = endpoint or Endpoint()
-        self._concurrency = concurrency
-        self._policy = policy or RetryPolicy()
-        self._price = price or (PRICES.get(model_name) if self._endpoint.is_openai else None)
+        self._access = access
         self._fence = fence
         self._prompt = load_prompt(PROMPT_VERSION)
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
+    def from_settings(cls, settings: Settings, access: Access) -> Self:
         """The summarizer that the settings describe."""
-        return cls(
-            settings.openai_summary_model,
-            mode=settings.summary_mode,
-            endpoint=Endpoint(settings.openai_base_url, settings.openai_timeout_s),
-            concurrency=settings.openai_concurrency,
-        )
+        return cls(settings.openai_summary_model, access, mode=settings.summary_mode)
 
-    def summarize(self, items: Iterable[ItemText]) -> Iterator[SummaryOutcome]:
-        """One outcome for each item, as calls finish. At most twice `concurrency` texts are held at once.
+    def summarize(self, items: Iterable[ItemText], keep: Keep = forget) -> Iterator[SummaryOutcome]:
+        """One outcome for each item, as calls finish. At most twice the concurrency of texts are held at once.
 
-        The first item goes ahead alone, so that a wrong key or model costs one call.
+        Args:
+            keep: called with each outcome the moment it is known, in a thread of its own.
 
         Raises:
-            FailFast: no call can succeed as things are set; calls that were under way have been yielded before.
-            RetryLater: each of the first `CIRCUIT_ITEMS` items failed for the server's fault; none was yielded.
-                FailFast instead, if it rejected them for good.
+            FailFast, RetryLater: no call can succeed as things are; BudgetExhausted: the next could cost too much.
+                Calls that were under way have been kept and yielded before.
         """
-        source = iter(items)
-        first = next(source, None)
-        if first is None:
-            return
-        with BackgroundLoop() as loop:
-            talk = _Talk(self, loop)
-            talk.submit(first)
-            # A name that stays would keep this text alive for the whole run.
-            del first
-            try:
-                yield from _flow(source, talk, _Progress(2 * self._concurrency))
-            finally:
-                talk.close()
+
+        async def one(client: LlmClient, item: ItemText) -> SummaryOutcome:
+            outcome = await self.outcome(client, item)
+            # Before anything else is done: what is paid for must outlive this process.
+            keep(outcome)
+            return outcome
+
+        return fan_out(items, one, self.open_client, 2 * self._access.concurrency)
+
+    def written(self) -> None:
+        """Nothing was left anywhere else."""
 
     async def outcome(self, client: LlmClient, item: ItemText) -> SummaryOutcome:
         """Summarizes one item: one answer and, if it cannot be used, one more.
 
         Raises:
-            FailFast: no call can succeed as things are set.
+            FailFast, RetryLater, BudgetExhausted: as for `summarize`.
         """
         fence = self._fence()
         messages = build_messages(self._prompt, item.representation, self.mode, fence)
+        subject = f"{item.key[0]} {item.key[1]}"
         answers: list[ChatAnswer] = []
         summary, reason = None, None
         try:
             for is_repair in (False, True):
-                left = self._policy.max_attempts - sum(answer.took.attempts for answer in answers)
-                answer = await client.chat(messages, SCHEMA_NAME, summary_schema(), MAX_OUTPUT_TOKENS, max(1, left))
+                answer = await client.chat(
+                    messages,
+                    SCHEMA_NAME,
+                    summary_schema(),
+                    MAX_OUTPUT_TOKENS,
+                    subject=subject,
+                    prompt_version=PROMPT_VERSION,
+                    max_attempts=max(1, self._access.policy.max_attempts - _attempts(answers)),
+                )
                 answers.append(answer)
                 if answer.refused:
                     reason = Reason.REFUSED
                     break
                 summary, problem = self._read(answer, item, fence)
                 if summary is not None:
+                    client.circuit.useful()
                     break
                 log.warning("%s: an answer is of no use: %s", self.model, problem)
                 if is_repair:
                     reason = Reason.INVALID_RESPONSE
+                    client.circuit.useless(problem)
                 messages = repair_messages(self._prompt, messages, answer.content, {"problem": problem})
         except ItemFailed as failed:
             log.warning("%s: %s", self.model, failed)
@@ -142,14 +132,15 @@ class OpenAISummarizer:
         self, item: ItemText, summary: Summary | None, reason: Reason | None, answers: list[ChatAnswer]
     ) -> SummaryOutcome:
         took = [answer.took for answer in answers]
+        costs = [one.cost_usd for one in took]
         return SummaryOutcome(
             key=item.key,
             summary=summary,
             reason=reason,
             text_repr_length=len(item.representation.text),
-            input_tokens=_total([one.input_tokens for one in took]),
-            output_tokens=_total([one.output_tokens for one in took]),
-            cost_usd=cost_usd(self._price, took),
+            input_tokens=_total([one.usage.input_tokens for one in took]),
+            output_tokens=_total([one.usage.output_tokens for one in took]),
+            cost_usd=None if None in costs or not costs else sum(filter(None, costs)),
             latency_s=sum(one.latency_s for one in took) if took else None,
         )
 
@@ -158,91 +149,13 @@ class OpenAISummarizer:
 
         Raises:
             FailFast: there is no usable key.
+            InputRejected: a budget is set, and the model's price is not known.
         """
-        return LlmClient(self._endpoint, self._policy, self._model_name, MODEL_SETTING, self._concurrency)
+        return LlmClient(self._access, self._model_name, MODEL_SETTING)
 
 
-class _Talk:
-    """Calls under way, and those that have come back."""
-
-    def __init__(self, summarizer: OpenAISummarizer, loop: BackgroundLoop):
-        self._summarizer = summarizer
-        self._loop = loop
-        self._client = summarizer.open_client()
-        self._finished: SimpleQueue[Future[SummaryOutcome]] = SimpleQueue()
-        self.waiting = 0
-
-    def submit(self, item: ItemText) -> None:
-        self._loop.submit(self._summarizer.outcome(self._client, item)).add_done_callback(self._finished.put)
-        self.waiting += 1
-
-    def has_finished(self) -> bool:
-        return not self._finished.empty()
-
-    def next_finished(self) -> "Future[SummaryOutcome]":
-        done = self._finished.get()
-        self.waiting -= 1
-        return done
-
-    def server_is_down(self) -> LlmaError:
-        failure = self._client.last_failure
-        message = f"each of the first {CIRCUIT_ITEMS} items failed at the server, the last one with: {failure}"
-        return FailFast(message) if failure is not None and failure.permanent else RetryLater(message)
-
-    def close(self) -> None:
-        self._loop.cancel()
-        self._loop.run(self._client.close())
-
-
-class _Progress:
-    """What the outcomes so far say about the server, and so how many items may be under way."""
-
-    def __init__(self, most: int):
-        self._most = most
-        self._works = False
-        self.held: list[SummaryOutcome] = []
-        self.error: Exception | None = None
-        self.exhausted = False
-
-    @property
-    def window(self) -> int:
-        if self._works:
-            return self._most
-        return min(self._most, CIRCUIT_ITEMS - len(self.held)) if self.held else 1
-
-    def take(self, done: "Future[SummaryOutcome]") -> Iterator[SummaryOutcome]:
-        """What can be yielded now. Failures are held back until something shows that the server works."""
-        try:
-            outcome = done.result()
-        except Exception as error:
-            # Calls that are under way are paid for: they are waited for before the error is raised.
-            self.error = self.error or error
-            self.exhausted = True
-            return
-        self._works = self._works or outcome.reason != Reason.LLM_ERROR
-        self.held.append(outcome)
-        if self._works:
-            held, self.held = self.held, []
-            yield from held
-
-
-def _flow(source: Iterator[ItemText], talk: _Talk, progress: _Progress) -> Iterator[SummaryOutcome]:
-    """Outcomes as they come, with as many items under way as `progress` allows. The first is under way already."""
-    while talk.waiting or not progress.exhausted:
-        if talk.waiting < progress.window and not progress.exhausted and not talk.has_finished():
-            item = next(source, None)
-            if item is None:
-                progress.exhausted = True
-            else:
-                talk.submit(item)
-                del item
-            continue
-        yield from progress.take(talk.next_finished())
-        if len(progress.held) == CIRCUIT_ITEMS:
-            raise talk.server_is_down()
-    yield from progress.held
-    if progress.error is not None:
-        raise progress.error
+def _attempts(answers: list[ChatAnswer]) -> int:
+    return sum(answer.took.attempts for answer in answers)
 
 
 def _total(counts: list[int | None]) -> int | None:

@@ -10,13 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from llma_assets.embedding.embedder import Embedder, check_vectors
+from llma_assets.errors import BudgetExhausted
 from llma_assets.lake import Lake
 from llma_assets.lake.checkpoints import Checkpoint
 from llma_assets.schemas import EMBEDDINGS
 from llma_assets.stages.matrix import to_matrix
 from llma_assets.stages.progress import Progress
 from llma_assets.stages.report import StageReport, commonest_reason, count_outcomes
-from llma_assets.stages.window import embeddings_version
+from llma_assets.stages.window import embeddings_version, version_of_part
 from llma_assets.summarization.extractive import request_bullets
 from llma_assets.summarization.flow import flow_labels
 from llma_assets.summarization.local import ExtractiveSummarizer
@@ -25,7 +26,6 @@ from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import ItemStatus, Reason
 
 TABLE = "embeddings"
-CHUNK_TEXTS = 256
 _VECTORS = pa.schema([("content_hash", pa.string()), ("embedding", pa.list_(pa.float32())), ("reason", pa.string())])
 
 
@@ -46,24 +46,26 @@ class EmbedDay:
             PartitionMissing: the day's trace_summaries were never written.
         """
         started = time.monotonic()
-        with self.lake.lock(TABLE, team_day):
+        with self.lake.lock(TABLE, team_day), Checkpoint(self.lake, TABLE, team_day, _VECTORS) as checkpoint:
             # Before the rows are read: summaries that change meanwhile leave an old version, and a redo.
             version = embeddings_version(self.lake.source_version("trace_summaries", team_day) or "", self.recipe)
             summaries = self.lake.read("trace_summaries", team_day)
             rows = [row for row in summaries.to_pylist() if row["status"] == ItemStatus.SUMMARIZED]
-            texts = {_content_hash(self.embedder.model, text): text for text in map(_text, rows)}
-            checkpoint = Checkpoint(self.lake, TABLE, team_day)
+            texts = {vector_key(self.embedder.model, text): text for text in map(embedded_text, rows)}
             known = self._known(team_day, checkpoint)
             hits = len(known.keys() & texts.keys())
             vectors = known | self._embed({h: texts[h] for h in sorted(texts) if h not in known}, team_day, checkpoint)
-            table = pa.Table.from_pylist([self._row(team_day, row, vectors) for row in rows], EMBEDDINGS)
+            dim = max((len(vector) for vector in vectors.values() if not isinstance(vector, str)), default=0)
+            table = pa.Table.from_pylist([self._row(team_day, row, vectors, dim) for row in rows], EMBEDDINGS)
+            if Reason.BUDGET_EXHAUSTED in table["reason"].to_pylist():
+                version = version_of_part(version, table["embedding"].length() - table["embedding"].null_count)
             written = self.lake.write(TABLE, team_day, table, version)
             checkpoint.clear()
         return self._report(team_day, written, table, hits, time.monotonic() - started)
 
     def _known(self, team_day: TeamDay, checkpoint: Checkpoint) -> dict[str, Any]:
         """Vectors by content hash, shape (dim,), that an earlier or killed run of this partition made."""
-        kept = checkpoint.read(_VECTORS)
+        kept = checkpoint.read()
         if self.lake.exists(TABLE, team_day):
             kept = pa.concat_tables([kept, self.lake.read(TABLE, team_day, _VECTORS.names).cast(_VECTORS)])
         # The content hash covers the model, so another model's vectors are never taken for this one's.
@@ -75,26 +77,28 @@ class EmbedDay:
         hashes: list[str] = list(texts)
         progress = Progress(self.log, f"{team_day} embeddings")
         made: dict[str, Any] = {}
-        for start in range(0, len(hashes), CHUNK_TEXTS):
-            chunk = hashes[start : start + CHUNK_TEXTS]
-            vectors = self.embedder.embed([texts[content_hash] for content_hash in chunk])
-            reasons = check_vectors(vectors, len(chunk), self.embedder.dim, chunk)
-            good = {h: vector for h, vector, reason in zip(chunk, vectors, reasons, strict=True) if reason is None}
-            made |= dict(zip(chunk, reasons, strict=True)) | good
-            kept = {"content_hash": list(good), "embedding": list(good.values()), "reason": [None] * len(good)}
-            checkpoint.append(chunk[0][:16], pa.table(kept, _VECTORS))
-            progress.tell(start + len(chunk), len(hashes))
-        return made
 
-    def _row(self, team_day: TeamDay, row: dict[str, Any], vectors: dict[str, Any]) -> dict[str, Any]:
-        content_hash = _content_hash(self.embedder.model, _text(row))
+        try:
+            for places, vectors in self.embedder.parts([texts[h] for h in hashes]):
+                part = [hashes[place] for place in places]
+                reasons = check_vectors(vectors, len(part), vectors.shape[1], part)
+                good = {h: vector for h, vector, reason in zip(part, vectors, reasons, strict=True) if reason is None}
+                checkpoint.append([{"content_hash": h, "embedding": v, "reason": None} for h, v in good.items()])
+                made |= dict(zip(part, reasons, strict=True)) | good
+                progress.tell(len(made), len(hashes))
+        except BudgetExhausted as error:
+            self.log.warning("%s: %d texts are left for another day: %s", team_day, len(hashes) - len(made), error)
+        return dict.fromkeys(hashes, str(Reason.BUDGET_EXHAUSTED)) | made
+
+    def _row(self, team_day: TeamDay, row: dict[str, Any], vectors: dict[str, Any], dim: int) -> dict[str, Any]:
+        content_hash = vector_key(self.embedder.model, embedded_text(row))
         vector = vectors[content_hash]
         failed = isinstance(vector, str)
         return {name: row.get(name) for name in EMBEDDINGS.names} | {
             "status": ItemStatus.FAILED if failed else ItemStatus.EMBEDDED,
             "reason": vector if failed else None,
             "model": self.embedder.model,
-            "dim": self.embedder.dim,
+            "dim": dim,
             "content_hash": content_hash,
             "embedding": None if failed else vector,
         }
@@ -114,14 +118,16 @@ class EmbedDay:
                 "embeddings_failed": table.num_rows - embedded,
                 "cache_hits": hits,
                 "embedding_model": self.embedder.model,
-                "dim": self.embedder.dim,
+                "dim": max(table["dim"].to_pylist(), default=None),
+                "is_partial": int(Reason.BUDGET_EXHAUSTED in reasons),
                 "duration_s": round(duration_s, 3),
             },
             preview=table.select(["level", "item_id", "model", "dim", "status", "reason"]),
         )
 
 
-def _text(row: dict[str, Any]) -> str:
+def embedded_text(row: dict[str, Any]) -> str:
+    """The text that stands for a row of trace_summaries in the vector space."""
     bullets = [bullet["text"] for bullet in row["summary_bullets"]]
     requests = request_bullets(bullets) if row["model"] == ExtractiveSummarizer.model else []
     if requests:
@@ -132,5 +138,6 @@ def _text(row: dict[str, Any]) -> str:
     return embedding_text(row["title"], flow, bullets, [note["text"] for note in row["interesting_notes"]])
 
 
-def _content_hash(model: str, text: str) -> str:
+def vector_key(model: str, text: str) -> str:
+    """What a vector is kept under: the same for the same text and model."""
     return hashlib.sha256(f"{model}\n{text}".encode()).hexdigest()

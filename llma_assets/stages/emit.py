@@ -13,7 +13,7 @@ from llma_assets.errors import PartitionMissing
 from llma_assets.lake import Lake
 from llma_assets.schemas import CLUSTER_EVENTS
 from llma_assets.stages.report import StageReport
-from llma_assets.stages.window import run_days
+from llma_assets.stages.window import is_part, run_days, version_of_part
 from llma_assets.team_day import TeamDay
 
 TABLE = "cluster_events"
@@ -56,6 +56,9 @@ class EmitEvents:
                     raise PartitionMissing(f"cluster_labels {team_day} name other clusters; run cluster_labels first")
                 of_level = summaries.filter(pc.equal(summaries["level"], run["level"]))
                 rows += cluster_events(run, named, {item["item_id"]: item for item in of_level.to_pylist()})
+            if is_part(self.lake.source_version("cluster_labels", team_day)):
+                # Better names may come another day, and then other events.
+                version = version_of_part(version, len(rows))
             table = pa.Table.from_pylist(rows, CLUSTER_EVENTS)
             written = self.lake.write(TABLE, team_day, table, version)
         return StageReport(

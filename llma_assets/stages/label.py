@@ -14,14 +14,18 @@ from llma_assets.labeling.evidence import build_evidence
 from llma_assets.labeling.keywords import noise_label
 from llma_assets.labeling.label import ClusterEvidence, ItemEvidence, Label
 from llma_assets.lake import Lake
+from llma_assets.lake.checkpoints import Checkpoint
 from llma_assets.presentation.cluster_map import cluster_map
 from llma_assets.resources.providers import Labeler
 from llma_assets.schemas import CLUSTER_LABELS
 from llma_assets.stages.report import StageReport
-from llma_assets.stages.window import run_days
+from llma_assets.stages.window import run_days, version_of_part
 from llma_assets.team_day import TeamDay
+from llma_assets.vocabulary import Reason
 
 TABLE = "cluster_labels"
+# A name may yet be had for these, another day.
+_TRY_AGAIN = (Reason.BUDGET_EXHAUSTED, Reason.LLM_ERROR)
 _SUMMARY = ["level", "item_id", "title", "summary_bullets", "interesting_notes"]
 
 
@@ -40,14 +44,20 @@ class LabelClusters:
             PartitionMissing: the day's clusters were never written.
         """
         started = time.monotonic()
-        with self.lake.lock(TABLE, team_day):
+        with self.lake.lock(TABLE, team_day), Checkpoint(self.lake, TABLE, team_day, CLUSTER_LABELS) as checkpoint:
             version = self.lake.source_version("cluster_assignments", team_day) or ""
             assignments = self.lake.read("cluster_assignments", team_day)
             runs = assignments.filter(pc.greater(assignments["items_analyzed"], 0)).to_pylist()
             summaries = self.lake.read_days("trace_summaries", run_days(team_day, runs), _SUMMARY)
-            rows = [row for run in runs for row in self._label_run(run, summaries)]
+            kept = self._kept(team_day, checkpoint)
+            named = [self._label_run(run, summaries, kept, checkpoint) for run in runs]
+            rows = [row for one in named for row in one.rows]
             table = pa.Table.from_pylist(rows, CLUSTER_LABELS)
+            left = sum(row["reason"] in _TRY_AGAIN for row in rows)
+            if left:
+                version = version_of_part(version, len(rows) - left)
             written = self.lake.write(TABLE, team_day, table, version)
+            checkpoint.clear()
         return StageReport(
             team_day=team_day,
             written=written,
@@ -55,23 +65,67 @@ class LabelClusters:
             items=len(rows),
             counts={source: sum(row["source"] == source for row in rows) for source in ("llm", "keywords", "fixed")},
             empty_reason=None if rows else "no clustering run of this day has items",
-            figures={"duration_s": round(time.monotonic() - started, 3)},
+            figures={
+                "cache_hits": sum(len(one.rows) for one in named if one.is_reused),
+                "llm_cost_usd": sum(filter(None, table["cost_usd"].to_pylist())),
+                "llm_input_tokens": sum(filter(None, table["input_tokens"].to_pylist())),
+                "llm_output_tokens": sum(filter(None, table["output_tokens"].to_pylist())),
+                "is_partial": int(left > 0),
+                "duration_s": round(time.monotonic() - started, 3),
+            },
             preview=table.select(["level", "cluster_id", "size", "title", "source", "description"]),
             picture=self._picture(runs, rows),
         )
 
-    def _label_run(self, run: dict[str, Any], summaries: pa.Table) -> list[dict[str, Any]]:
+    def _kept(self, team_day: TeamDay, checkpoint: Checkpoint) -> dict[str, list[dict[str, Any]]]:
+        """Rows by clustering run, of an earlier or a killed run of this partition."""
+        if self.labeler.model is None:
+            return {}
+        kept: dict[str, list[dict[str, Any]]] = {}
+        tables = [self.lake.read(TABLE, team_day)] if self.lake.exists(TABLE, team_day) else []
+        for table in (*tables, checkpoint.read()):
+            # The checkpoint last: it is newer, and a run that it holds it holds whole.
+            by_run: dict[str, list[dict[str, Any]]] = {}
+            for row in table.to_pylist():
+                by_run.setdefault(row["clustering_run_id"], []).append(row)
+            kept |= by_run
+        return kept
+
+    def _label_run(
+        self,
+        run: dict[str, Any],
+        summaries: pa.Table,
+        kept: dict[str, list[dict[str, Any]]],
+        checkpoint: Checkpoint,
+    ) -> "_Named":
         of_level = summaries.filter(pc.equal(summaries["level"], run["level"]))
         known = {row["item_id"]: row for row in of_level.to_pylist()}
         items = [_item_evidence(item, known.get(item["item_id"], {})) for item in run["items"]]
         evidence = build_evidence(items, [item["cluster_id"] for item in run["items"]])
-        labels = self.labeler.label(evidence)
+        earlier = kept.get(run["clustering_run_id"], [])
+        if self._still_names(earlier, evidence, run):
+            self.log.info("%s: %d names kept, nothing was asked", run["clustering_run_id"], len(evidence))
+            return _Named(earlier, True)
+        labels = self.labeler.label(evidence, run["clustering_run_id"])
         self.log.info("%s: %d clusters named", run["clustering_run_id"], len(labels))
         rows = [self._row(run, one, label) for one, label in zip(evidence, labels, strict=True)]
         if run["items_noise"]:
             noise = ClusterEvidence(NOISE, run["items_noise"], ())
             rows.append(self._row(run, noise, noise_label(run["items_noise"])))
-        return rows
+        if self.labeler.model is not None:
+            checkpoint.append(rows)
+        return _Named(rows, False)
+
+    def _still_names(self, rows: list[dict[str, Any]], evidence: list[ClusterEvidence], run: dict[str, Any]) -> bool:
+        """Whether this labeler gave these rows to these very clusters on this very evidence."""
+        asked = (self.labeler.model, self.labeler.prompt_version)
+        named = {row["cluster_id"]: row["evidence"] for row in rows if row["source"] != "fixed"}
+        return (
+            any((row["model"], row["prompt_version"]) == asked for row in rows)
+            and not any(row["reason"] in _TRY_AGAIN or row["model"] not in (None, asked[0]) for row in rows)
+            and all(row["content_hash"] == run["content_hash"] for row in rows)
+            and named == {one.cluster_id: _as_json(one) for one in evidence}
+        )
 
     def _row(self, run: dict[str, Any], evidence: ClusterEvidence, label: Label) -> dict[str, Any]:
         by_model = label.source == "llm"
@@ -88,9 +142,12 @@ class LabelClusters:
             "source": label.source,
             "reason": label.reason,
             "keywords": list(label.keywords),
-            "evidence": json.dumps(asdict(evidence), ensure_ascii=False, sort_keys=True),
+            "evidence": _as_json(evidence),
             "model": self.labeler.model if by_model else None,
             "prompt_version": self.labeler.prompt_version if by_model else None,
+            "input_tokens": label.input_tokens,
+            "output_tokens": label.output_tokens,
+            "cost_usd": label.cost_usd,
         }
 
     def _picture(self, runs: list[dict[str, Any]], rows: list[dict[str, Any]]) -> bytes | None:
@@ -100,6 +157,18 @@ class LabelClusters:
         except Exception:
             self.log.exception("the cluster map could not be drawn")
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The label rows of one clustering run; `is_reused`: nothing was asked for them."""
+
+    rows: list[dict[str, Any]]
+    is_reused: bool
+
+
+def _as_json(evidence: ClusterEvidence) -> str:
+    return json.dumps(asdict(evidence), ensure_ascii=False, sort_keys=True)
 
 
 def _item_evidence(item: dict[str, Any], summary: dict[str, Any]) -> ItemEvidence:

@@ -4,13 +4,14 @@ import hashlib
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 
 from llma_assets.emission.identity import summary_uuid
+from llma_assets.errors import BudgetExhausted, LlmaError
 from llma_assets.lake import Lake
 from llma_assets.lake.checkpoints import Checkpoint
 from llma_assets.resources.event_source import TraceEventSource
@@ -19,15 +20,19 @@ from llma_assets.settings import Settings
 from llma_assets.stages.progress import Progress
 from llma_assets.stages.report import StageReport, commonest_reason, count_outcomes
 from llma_assets.stages.retract import retract
-from llma_assets.summarization.outcome import ItemText, Summarizer, SummaryOutcome
+from llma_assets.stages.window import version_of_part
+from llma_assets.summarization.outcome import ItemText, Keep, Summarizer, SummaryOutcome
 from llma_assets.summarization.summary import Note
 from llma_assets.team_day import TeamDay
+from llma_assets.traces.event import Event
+from llma_assets.traces.redaction import Redactor
 from llma_assets.traces.sampling import sample_by_hour
 from llma_assets.traces.text import render_generation, render_trace
 from llma_assets.vocabulary import ItemStatus, Level, Reason
 
 TABLE = "trace_summaries"
-CHECKPOINT_ITEMS = 100
+# Outcomes that are nobody's failure; everything else without a summary failed.
+_SKIPS = (Reason.NO_TEXT, Reason.TOO_LARGE, Reason.CONTENT_EXPIRED, Reason.BUDGET_EXHAUSTED)
 
 Row = dict[str, Any]
 Key = tuple[str, str]
@@ -35,7 +40,10 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class SummarizeDay:
-    """Everything that summarizing one day needs; `now` decides which traces are finished."""
+    """Everything that summarizing one day needs; `now` decides which traces are finished.
+
+    `redactor` takes secrets out of events before they are rendered; None: the text stays on this machine.
+    """
 
     lake: Lake
     source: TraceEventSource
@@ -44,19 +52,23 @@ class SummarizeDay:
     settings: Settings
     now: datetime
     log: logging.Logger
+    redactor: Redactor | None = None
 
     def run(self, team_day: TeamDay) -> StageReport:
-        """Write the partition and report. What it held already, unchanged, is not made again."""
+        """Write the partition and report. What it held already, unchanged, is not made again.
+
+        Raises:
+            WaitingForBatch: some items are being worked on elsewhere; the partition is left as it was.
+        """
         started = time.monotonic()
-        with self.lake.lock(TABLE, team_day):
+        with (
+            self.lake.lock(TABLE, team_day),
+            Checkpoint(self.lake, TABLE, team_day, TRACE_SUMMARIES) as checkpoint,
+        ):
             items = self.source.day_items(team_day, self.levels)
-            rows = self._rows_without_summary(team_day, items)
+            rows = rows_without_summary(items, team_day, self.settings, self.now)
             wanted = {_key(row): row for row in rows if row["status"] == ItemStatus.SUMMARIZED}
-            checkpoint = Checkpoint(self.lake, TABLE, team_day)
-            kept = self._kept(team_day, checkpoint)
-            reused = {
-                key: kept[key] for key in wanted if kept.get(key, {}).get("content_hash") == wanted[key]["content_hash"]
-            }
+            reused = kept_rows(self.lake, team_day, self.summarizer, checkpoint.read(), wanted)
             todo = {key: row for key, row in wanted.items() if key not in reused}
             self.log.info("%s: %d items, %d to summarize, %d reused", team_day, len(rows), len(todo), len(reused))
             last_day = max(items["last_date"].to_pylist(), default=team_day.day)
@@ -68,109 +80,92 @@ class SummarizeDay:
                 retract(self.lake, ["embeddings"], team_day, version)
             written = self.lake.write(TABLE, team_day, table, version)
             checkpoint.clear()
+            self.summarizer.written()
         report = _report(team_day, written, table, len(reused), time.monotonic() - started)
         self.log.info("%s: %s", team_day, report.counts)
         return report
-
-    def _rows_without_summary(self, team_day: TeamDay, items: pa.Table) -> list[Row]:
-        """One row an item; those that are to be summarized say so already."""
-        quiet_since = self.now - timedelta(minutes=self.settings.quiet_minutes)
-        rows = items.to_pylist()
-        sampled: dict[Key, bool] = {}
-        for level in Level:
-            of_level = [row for row in rows if row["level"] == level]
-            flags = sample_by_hour(
-                [row["item_id"] for row in of_level],
-                [row["trace_timestamp"] for row in of_level],
-                self.settings.max_items_per_hour(level),
-                f"{team_day}/{level}",
-            )
-            sampled |= {_key(row): flag for row, flag in zip(of_level, flags, strict=True)}
-        blank = dict.fromkeys(TRACE_SUMMARIES.names)
-        fixed = {
-            "team_id": team_day.team,
-            "date": team_day.day,
-            "batch_run_id": f"{team_day.team}_{team_day.start.isoformat()}",
-            "summary_bullets": [],
-            "interesting_notes": [],
-        }
-        result = []
-        for row in rows:
-            finished = row.pop("last_event_at") <= quiet_since
-            row.pop("last_date")
-            reason = None if finished else Reason.NOT_FINISHED
-            if finished and not sampled[_key(row)]:
-                reason = Reason.NOT_SAMPLED
-            status = ItemStatus.SKIPPED if reason else ItemStatus.SUMMARIZED
-            uuid = summary_uuid(team_day.team, row["level"], row["item_id"])
-            result.append(blank | row | fixed | {"status": status, "reason": reason, "event_uuid": uuid})
-        return result
-
-    def _kept(self, team_day: TeamDay, checkpoint: Checkpoint) -> dict[Key, Row]:
-        """Rows of an earlier or killed run that this summarizer would make again just so."""
-        # The checkpoint last: it is newer, and of one item the later row is taken.
-        parts = [self.lake.read(TABLE, team_day)] if self.lake.exists(TABLE, team_day) else []
-        parts.append(checkpoint.read(TRACE_SUMMARIES))
-        made_by = (self.summarizer.model, self.summarizer.mode, self.summarizer.prompt_version)
-        return {
-            _key(row): row
-            for row in pa.concat_tables(parts).to_pylist()
-            if row["status"] == ItemStatus.SUMMARIZED or row["reason"] == Reason.NO_TEXT
-            if (row["model"], row["mode"], row["prompt_version"]) == made_by
-        }
 
     def _summarize(
         self, team_day: TeamDay, todo: dict[Key, Row], last_day: Any, checkpoint: Checkpoint
     ) -> dict[Key, Row]:
         made: dict[Key, Row] = {}
-        unsaved: list[Row] = []
+        failed = 0
+        missing_reason = Reason.NO_TEXT
         progress = Progress(self.log, f"{team_day} summaries")
-        try:
-            for outcome in self._outcomes(self._texts(team_day, todo, last_day)):
-                made[outcome.key] = self._filled(todo[outcome.key], outcome)
-                unsaved.append(made[outcome.key])
-                if len(unsaved) >= CHECKPOINT_ITEMS or progress.is_due():
-                    _save(checkpoint, unsaved)
-                    unsaved = []
-                    failed = sum(row["status"] == ItemStatus.FAILED for row in made.values())
-                    progress.tell(len(made), len(todo), failed)
-        finally:
-            # What was paid for is kept, whatever stops the run, until the partition is written.
-            _save(checkpoint, unsaved)
-        missing = todo.keys() - made.keys()
-        return made | {key: self._filled(todo[key], SummaryOutcome(key, None, Reason.NO_TEXT)) for key in missing}
 
-    def _texts(self, team_day: TeamDay, todo: dict[Key, Row], last_day: Any) -> Iterator[ItemText]:
+        def keep(outcome: SummaryOutcome) -> None:
+            if outcome.summary is not None:
+                checkpoint.append([self.filled(todo[outcome.key], outcome)])
+
+        try:
+            for outcome in self._outcomes(self.texts(team_day, todo, last_day), todo, keep):
+                made[outcome.key] = self.filled(todo[outcome.key], outcome)
+                failed += made[outcome.key]["status"] == ItemStatus.FAILED
+                progress.tell(len(made), len(todo), failed)
+        except BudgetExhausted as error:
+            self.log.warning(
+                "%s: %d of %d items are left for another day: %s", team_day, len(todo) - len(made), len(todo), error
+            )
+            missing_reason = Reason.BUDGET_EXHAUSTED
+        missing = todo.keys() - made.keys()
+        return made | {key: self.filled(todo[key], SummaryOutcome(key, None, missing_reason)) for key in missing}
+
+    def texts(self, team_day: TeamDay, todo: dict[Key, Row], last_day: Any) -> Iterator[ItemText | SummaryOutcome]:
         """The text representation of each item, trace by trace, so that memory holds one trace."""
         trace_ids = sorted({row["trace_id"] for row in todo.values()})
         cap = self.settings.max_text_chars
         for events in self.source.traces(team_day, trace_ids, last_day):
-            key = (str(Level.TRACE), events[0].trace_id)
-            if key in todo:
-                yield ItemText(key, render_trace(events, cap))
-            for event in events:
-                key = (str(Level.GENERATION), event.uuid)
-                if key in todo:
-                    yield ItemText(key, render_generation(event, cap))
+            keys = [(str(Level.TRACE), events[0].trace_id), *((str(Level.GENERATION), event.uuid) for event in events)]
+            wanted = [key in todo for key in keys]
+            try:
+                shown = self._redacted(events)
+            except Exception as error:
+                # Its message may quote the text.
+                self.log.warning("%s: redaction failed (%s)", team_day, type(error).__name__)
+                yield from (SummaryOutcome(key, None, Reason.REDACTION_FAILED) for key in keys if key in todo)
+                continue
+            if wanted[0]:
+                yield ItemText(keys[0], render_trace(shown, cap), todo[keys[0]]["content_hash"])
+            for event, key, is_wanted in zip(shown, keys[1:], wanted[1:], strict=True):
+                if is_wanted:
+                    yield ItemText(key, render_generation(event, cap), todo[key]["content_hash"])
 
-    def _outcomes(self, texts: Iterable[ItemText]) -> Iterator[SummaryOutcome]:
-        empty: list[SummaryOutcome] = []
+    def _redacted(self, events: list[Event]) -> list[Event]:
+        if self.redactor is None:
+            return events
+        return [replace(event, properties=self.redactor.value(event.properties)) for event in events]
+
+    def _outcomes(
+        self, texts: Iterable[ItemText | SummaryOutcome], todo: dict[Key, Row], keep: Keep
+    ) -> Iterator[SummaryOutcome]:
+        without_text: list[SummaryOutcome] = []
+        expired_before = self.now - timedelta(days=self.settings.content_retention_days)
 
         def with_text() -> Iterator[ItemText]:
             for text in texts:
-                if text.representation.has_text:
+                if isinstance(text, SummaryOutcome):
+                    without_text.append(text)
+                elif text.representation.has_text:
                     yield text
                 else:
+                    is_old = todo[text.key]["trace_timestamp"] < expired_before
+                    reason = Reason.CONTENT_EXPIRED if is_old else Reason.NO_TEXT
                     length = len(text.representation.text)
-                    empty.append(SummaryOutcome(text.key, None, Reason.NO_TEXT, text_repr_length=length))
+                    without_text.append(SummaryOutcome(text.key, None, reason, text_repr_length=length))
 
-        yield from self.summarizer.summarize(with_text())
-        yield from empty
+        error: LlmaError | None = None
+        try:
+            yield from self.summarizer.summarize(with_text(), keep)
+        except LlmaError as failure:
+            error = failure
+        yield from without_text
+        if error is not None:
+            raise error
 
-    def _filled(self, row: Row, outcome: SummaryOutcome) -> Row:
+    def filled(self, row: Row, outcome: SummaryOutcome) -> Row:
+        """The row of an item with what became of it."""
         summary = outcome.summary
-        skipped = outcome.reason in (Reason.NO_TEXT, Reason.TOO_LARGE, Reason.CONTENT_EXPIRED)
-        failure = ItemStatus.SKIPPED if skipped else ItemStatus.FAILED
+        failure = ItemStatus.SKIPPED if outcome.reason in _SKIPS else ItemStatus.FAILED
         return row | {
             "status": ItemStatus.SUMMARIZED if summary else failure,
             "reason": outcome.reason,
@@ -189,25 +184,77 @@ class SummarizeDay:
         }
 
 
+def rows_without_summary(items: pa.Table, team_day: TeamDay, settings: Settings, now: datetime) -> list[Row]:
+    """One row an item of the source's `day_items`; those that are to be summarized say so already."""
+    quiet_since = now - timedelta(minutes=settings.quiet_minutes)
+    rows = items.to_pylist()
+    sampled: dict[Key, bool] = {}
+    for level in Level:
+        of_level = [row for row in rows if row["level"] == level]
+        flags = sample_by_hour(
+            [row["item_id"] for row in of_level],
+            [row["trace_timestamp"] for row in of_level],
+            settings.max_items_per_hour(level),
+            f"{team_day}/{level}",
+        )
+        sampled |= {_key(row): flag for row, flag in zip(of_level, flags, strict=True)}
+    blank = dict.fromkeys(TRACE_SUMMARIES.names)
+    fixed = {
+        "team_id": team_day.team,
+        "date": team_day.day,
+        "batch_run_id": f"{team_day.team}_{team_day.start.isoformat()}",
+        "summary_bullets": [],
+        "interesting_notes": [],
+    }
+    result = []
+    for row in rows:
+        finished = row.pop("last_event_at") <= quiet_since
+        row.pop("last_date")
+        reason = None if finished else Reason.NOT_FINISHED
+        if finished and not sampled[_key(row)]:
+            reason = Reason.NOT_SAMPLED
+        status = ItemStatus.SKIPPED if reason else ItemStatus.SUMMARIZED
+        uuid = summary_uuid(team_day.team, row["level"], row["item_id"])
+        result.append(blank | row | fixed | {"status": status, "reason": reason, "event_uuid": uuid})
+    return result
+
+
+def kept_rows(
+    lake: Lake, team_day: TeamDay, summarizer: Summarizer, checkpointed: pa.Table, wanted: dict[Key, Row]
+) -> dict[Key, Row]:
+    """Rows of an earlier or killed run that this summarizer would make again just so."""
+    # The checkpoint last: it is newer, and of one item the later row is taken.
+    parts = [lake.read(TABLE, team_day)] if lake.exists(TABLE, team_day) else []
+    parts.append(checkpointed)
+    made_by = (summarizer.model, summarizer.mode, summarizer.prompt_version)
+    return {
+        _key(row): row
+        for row in pa.concat_tables(parts).to_pylist()
+        if row["status"] == ItemStatus.SUMMARIZED or row["reason"] in (Reason.NO_TEXT, Reason.CONTENT_EXPIRED)
+        if (row["model"], row["mode"], row["prompt_version"]) == made_by
+        if _key(row) in wanted and row["content_hash"] == wanted[_key(row)]["content_hash"]
+    }
+
+
 def source_version(rows: Iterable[Row]) -> str:
-    """Version of the finished items of a day: the same value as `sql/day_stats.sql` gives."""
+    """Version of the finished items of a day: the same value as `sql/day_stats.sql` gives.
+
+    Where items are left for another day, the version is marked as that of a part.
+    """
+    rows = list(rows)
     finished = sorted(
         (row["level"], row["item_id"], row["content_hash"]) for row in rows if row["reason"] != Reason.NOT_FINISHED
     )
     if not finished:
         return ""
-    return hashlib.sha256(",".join(level + content for level, _, content in finished).encode()).hexdigest()
+    whole = hashlib.sha256(",".join(level + content for level, _, content in finished).encode()).hexdigest()
+    if any(row["reason"] == Reason.BUDGET_EXHAUSTED for row in rows):
+        return version_of_part(whole, sum(row["status"] == ItemStatus.SUMMARIZED for row in rows))
+    return whole
 
 
 def _key(row: Row) -> Key:
     return (row["level"], row["item_id"])
-
-
-def _save(checkpoint: Checkpoint, rows: list[Row]) -> None:
-    if rows:
-        names = "\n".join(f"{row['level']} {row['item_id']} {row['content_hash']}" for row in rows)
-        key = hashlib.sha256(names.encode()).hexdigest()[:16]
-        checkpoint.append(key, pa.Table.from_pylist(rows, TRACE_SUMMARIES))
 
 
 def _notes(notes: Sequence[Note]) -> list[dict[str, str]]:
@@ -232,6 +279,7 @@ def _report(team_day: TeamDay, written: Any, table: pa.Table, reused: int, durat
             "summaries_skipped": statuses.count(ItemStatus.SKIPPED),
             "summaries_failed": statuses.count(ItemStatus.FAILED),
             "cache_hits": reused,
+            "is_partial": int(Reason.BUDGET_EXHAUSTED in reasons),
             "llm_cost_usd": sum(filter(None, table["cost_usd"].to_pylist())),
             "llm_input_tokens": sum(filter(None, table["input_tokens"].to_pylist())),
             "llm_output_tokens": sum(filter(None, table["output_tokens"].to_pylist())),

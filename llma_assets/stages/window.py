@@ -1,12 +1,30 @@
 """The version of a window: changes exactly when a day in it was embedded from other items."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llma_assets.clustering.result import ALGORITHM_VERSION
 from llma_assets.lake import Lake
 from llma_assets.team_day import TeamDay
+
+_PART = re.compile(r"~\d+$")
+
+
+def version_of_part(version: str, items: int) -> str:
+    """Version of a partition that holds `items` of what it should, the rest being left for another day."""
+    return f"{version}~{items}"
+
+
+def whole_version(version: str) -> str:
+    """The version that a partition has once nothing is left for another day."""
+    return _PART.sub("", version)
+
+
+def is_part(version: str | None) -> bool:
+    """Whether a partition of that version leaves something for another day."""
+    return version is not None and _PART.search(version) is not None
 
 
 def window_version(lake: Lake, window: Sequence[TeamDay]) -> str:

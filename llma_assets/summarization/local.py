@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from llma_assets.summarization.extractive import EXTRACTIVE_VERSION, summarize
-from llma_assets.summarization.outcome import ItemText, SummaryOutcome
+from llma_assets.summarization.outcome import ItemText, Keep, SummaryOutcome, forget
 from llma_assets.traces.text import TEXT_VERSION
 
 
@@ -19,8 +19,13 @@ class ExtractiveSummarizer:
         self.mode: str = mode
         self._mode: Literal["minimal", "detailed"] = mode
 
-    def summarize(self, items: Iterable[ItemText]) -> Iterator[SummaryOutcome]:
+    def summarize(self, items: Iterable[ItemText], keep: Keep = forget) -> Iterator[SummaryOutcome]:
         """One outcome for each item, in their order. Never fails and never costs."""
         for item in items:
             summary = summarize(item.representation, self._mode)
-            yield SummaryOutcome(item.key, summary, text_repr_length=len(item.representation.text))
+            outcome = SummaryOutcome(item.key, summary, text_repr_length=len(item.representation.text))
+            keep(outcome)
+            yield outcome
+
+    def written(self) -> None:
+        """Nothing was left anywhere else."""

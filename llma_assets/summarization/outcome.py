@@ -1,6 +1,6 @@
 """What goes into a summarizer and what comes out, one item at a time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,10 +11,11 @@ from llma_assets.vocabulary import Reason
 
 @dataclass(frozen=True, slots=True)
 class ItemText:
-    """One item to summarize. `key` is (level, item id)."""
+    """One item to summarize. `key` is (level, item id); `content_hash` is of its events."""
 
     key: tuple[str, str]
     representation: TextRepresentation
+    content_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,13 @@ class SummaryOutcome:
     latency_s: float | None = None
 
 
+Keep = Callable[[SummaryOutcome], None]
+
+
+def forget(outcome: SummaryOutcome) -> None:
+    """For callers that need nothing to outlive a crash."""
+
+
 class Summarizer(Protocol):
     """Whoever writes summaries. `model`, `mode` and `prompt_version` are part of the cache key."""
 
@@ -42,6 +50,15 @@ class Summarizer(Protocol):
     mode: str
     prompt_version: str
 
-    def summarize(self, items: Iterable[ItemText]) -> Iterator[SummaryOutcome]:
-        """One outcome for each item, in any order."""
+    def summarize(self, items: Iterable[ItemText], keep: Keep = forget) -> Iterator[SummaryOutcome]:
+        """One outcome for each item, in any order; `keep` gets each first, the moment it is known.
+
+        Raises:
+            BudgetExhausted: the items without an outcome can be paid for another day.
+            WaitingForBatch: the items without an outcome are being worked on elsewhere.
+        """
+        ...
+
+    def written(self) -> None:
+        """The partition is written: what was left elsewhere for a restart is no longer needed."""
         ...

@@ -1,6 +1,7 @@
 """Items to summarize, and a policy that does not make tests wait."""
 
 import json
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -8,12 +9,22 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from llma_assets.llm.client import RetryPolicy
+from llma_assets.llm.access import Access
+from llma_assets.llm.endpoint import Endpoint
+from llma_assets.llm.policy import RetryPolicy
 from llma_assets.summarization.outcome import ItemText
 from llma_assets.traces.event import Event
 from llma_assets.traces.text import render_trace
 
 NO_WAIT = RetryPolicy(first_wait_s=0.001)
+ACCESS_FIELDS = {field.name for field in fields(Access)}
+
+
+def access_of(endpoint: Endpoint, options: dict[str, Any], **usual: Any) -> tuple[Access, dict[str, Any]]:
+    """Access as `options` say, and those options that are about something else."""
+    mine = {name: value for name, value in options.items() if name in ACCESS_FIELDS}
+    others = {name: value for name, value in options.items() if name not in ACCESS_FIELDS}
+    return Access(**{"endpoint": endpoint, "policy": NO_WAIT} | usual | mine), others
 
 
 def item(number: int, asked: str = "", **properties: Any) -> ItemText:

@@ -16,14 +16,14 @@ from llma_assets.errors import FailFast, InputRejected
 from llma_assets.labeling.label import ClusterEvidence, ItemEvidence
 from llma_assets.labeling.prompt import build_messages as label_messages
 from llma_assets.labeling.response import read_names
+from llma_assets.llm.access import Access
 from llma_assets.llm.answer import read_object
-from llma_assets.llm.client import RetryPolicy, Took
 from llma_assets.llm.embedder import OpenAIEmbedder
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.failures import retry_after_s
 from llma_assets.llm.fence import new_fence
 from llma_assets.llm.labeler import OpenAILabeler
-from llma_assets.llm.prices import PRICES, cost_usd
+from llma_assets.llm.policy import RetryPolicy
 from llma_assets.llm.prompts import load_prompt
 from llma_assets.llm.summarizer import OpenAISummarizer
 from llma_assets.settings import load_settings
@@ -171,7 +171,7 @@ def test_prompts_name_every_field_and_limit(mode: str) -> None:
     least, most = BULLETS[mode]
     assert f"{least} to {most} statements" in system["content"]
     assert TEXT.text in user["content"]
-    names = label_messages(load_prompt("label.v1"), [], FENCE)
+    names = label_messages(load_prompt("label.v2"), [], FENCE)
     assert "{{" not in system["content"] + user["content"] + names[0]["content"] + names[1]["content"]
     assert "{{problem}}" in prompt["repair"]
 
@@ -211,7 +211,9 @@ def test_the_sdk_neither_retries_nor_follows(monkeypatch: pytest.MonkeyPatch) ->
     assert isinstance(client, openai.AsyncOpenAI)
     assert client.max_retries == 0
     assert str(client.base_url) == "https://api.openai.com/v1/"
-    assert "sk-abc" not in repr(Endpoint()) + repr(OpenAISummarizer("m")) + repr(vars(OpenAIEmbedder("m")))
+    assert "sk-abc" not in repr(Endpoint()) + repr(vars(OpenAISummarizer("m", Access()))) + repr(
+        vars(OpenAIEmbedder("m", Access()))
+    )
 
 
 @pytest.mark.parametrize("url", ["ftp://x/v1", "localhost:8000", "http://user:pw@host/v1", "file:///etc/passwd"])
@@ -248,32 +250,25 @@ def test_waits_grow_and_have_ceilings() -> None:
     assert policy.wait_s(1, 86_400.0) == 60.0
 
 
-def test_costs_are_list_prices_or_unknown() -> None:
-    price = PRICES["gpt-4.1-mini"]
-    calls = [Took(1, 0.1, 1_000_000, 500_000, 100_000), Took(1, 0.1, 0, None, 0)]
-    assert cost_usd(price, calls) == pytest.approx(0.2 + 0.05 + 0.16)
-    assert cost_usd(None, calls) is None
-    assert cost_usd(price, []) is None
-    assert cost_usd(price, [Took(1, 0.1, None, None, 5)]) is None
-
-
 def test_settings_choose_server_and_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLMA_OPENAI_BASE_URL", "http://localhost:9/v1")
     monkeypatch.setenv("LLMA_OPENAI_SUMMARY_MODEL", "a")
     monkeypatch.setenv("LLMA_OPENAI_LABEL_MODEL", "b")
     monkeypatch.setenv("LLMA_OPENAI_EMBEDDING_MODEL", "c")
     settings = load_settings()
-    summarizer = OpenAISummarizer.from_settings(settings)
+    summarizer = OpenAISummarizer.from_settings(settings, Access())
     assert (summarizer.model, summarizer.mode) == ("openai/a", "detailed")
-    assert OpenAILabeler.from_settings(settings).model == "openai/b"
-    assert OpenAIEmbedder.from_settings(settings).model == "openai/c"
+    assert OpenAILabeler.from_settings(settings, Access()).model == "openai/b"
+    assert OpenAIEmbedder.from_settings(settings, Access()).model == "openai/c"
 
 
 def test_the_sdk_is_not_imported_before_a_call() -> None:
-    names = ", ".join(f"llma_assets.llm.{name}" for name in ("summarizer", "embedder", "labeler"))
-    code = f"import sys, {names}; from llma_assets.llm.summarizer import OpenAISummarizer; OpenAISummarizer('m'); " + (
-        "sys.exit('openai' in sys.modules)"
-    )
+    code = """
+import sys
+from llma_assets.llm import access, embedder, labeler, summarizer
+summarizer.OpenAISummarizer("m", access.Access())
+sys.exit("openai" in sys.modules)
+"""
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from llm_items import NO_WAIT
+from llm_items import access_of
 from server import DIM, EMBEDDING_MODEL, Altered, Reply, Server, vector
 
 from llma_assets.embedding.embedder import EmbeddingRejected, check_vectors
 from llma_assets.errors import FailFast, RetryLater
+from llma_assets.llm.access import Access
 from llma_assets.llm.embedder import MAX_BATCH_TEXTS, OpenAIEmbedder
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.vocabulary import Reason
@@ -22,7 +23,8 @@ Make = Callable[..., OpenAIEmbedder]
 @pytest.fixture
 def make(endpoint: Endpoint) -> Make:
     def _make(**options: Any) -> OpenAIEmbedder:
-        return OpenAIEmbedder(EMBEDDING_MODEL, **{"endpoint": endpoint, "policy": NO_WAIT, "concurrency": 3} | options)
+        access, others = access_of(endpoint, options, concurrency=3)
+        return OpenAIEmbedder(EMBEDDING_MODEL, access, **others)
 
     return _make
 
@@ -63,8 +65,8 @@ def test_long_texts_share_a_call_up_to_a_number_of_tokens(make: Make, server: Se
 def test_the_length_is_asked_for_only_when_nothing_else_tells_it(
     make: Make, server: Server, endpoint: Endpoint
 ) -> None:
-    assert OpenAIEmbedder("text-embedding-3-large", endpoint=endpoint).dim == 3072
-    assert make(dim=7).dim == 7
+    assert OpenAIEmbedder("text-embedding-3-large", Access(endpoint)).dim == 3072
+    assert make(dimensions=7).dim == 7
     assert server.requests == []
     assert make().dim == DIM
     assert len(server.requests) == 1
@@ -92,9 +94,10 @@ def test_rows_that_cannot_be_matched_are_rejected(make: Make, server: Server, wr
         make().embed(["a b", "c d", "e f"])
 
 
-def test_another_length_than_given_is_rejected(make: Make) -> None:
+def test_another_length_than_asked_for_is_rejected(make: Make, server: Server) -> None:
+    server.script(_change(r0=[1.0] * DIM))
     with pytest.raises(EmbeddingRejected, match="shape"):
-        make(dim=DIM + 1).embed(["a"])
+        make(dimensions=DIM + 1).embed(["a"])
 
 
 @pytest.mark.parametrize("bad", [[0.0] * DIM, [float("nan")] * DIM, [float("inf")] + [1.0] * (DIM - 1)])
@@ -124,7 +127,7 @@ def test_all_refused_is_no_vector_of_unknown_length(make: Make, server: Server) 
     server.always(Reply(400, "content_filter"))
     with pytest.raises(EmbeddingRejected, match="length is unknown"):
         make().embed(["a", "b"])
-    assert not make(dim=4).embed(["a", "b"]).any()
+    assert not make(dimensions=4).embed(["a", "b"]).any()
 
 
 def test_passing_failures_are_retried_and_lasting_ones_end_the_run(make: Make, server: Server) -> None:

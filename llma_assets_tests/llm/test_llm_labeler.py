@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from llm_items import NO_WAIT
+from llm_items import access_of
 from server import CHAT_MODEL, Altered, Reply, Server
 
 from llma_assets.errors import FailFast
@@ -24,7 +24,8 @@ Make = Callable[..., OpenAILabeler]
 @pytest.fixture
 def make(endpoint: Endpoint) -> Make:
     def _make(**options: Any) -> OpenAILabeler:
-        return OpenAILabeler(CHAT_MODEL, **{"endpoint": endpoint, "policy": NO_WAIT} | options)
+        access, others = access_of(endpoint, options)
+        return OpenAILabeler(CHAT_MODEL, access, **others)
 
     return _make
 
@@ -66,7 +67,7 @@ def test_each_cluster_gets_the_name_made_from_its_own_evidence(make: Make, serve
         assert 2 <= len(label.description.split("\n")) <= 5
     assert len(server.requests) == 1, "one call sees all siblings"
     assert "tools" not in server.requests[0].body
-    assert (make().model, make().prompt_version) == (f"openai/{CHAT_MODEL}", "label.v1")
+    assert (make().model, make().prompt_version) == (f"openai/{CHAT_MODEL}", "label.v2")
 
 
 def test_no_cluster_no_call(make: Make, server: Server) -> None:
@@ -86,7 +87,9 @@ def test_no_cluster_no_call(make: Make, server: Server) -> None:
 def test_entries_never_shift(make: Make, server: Server, change: Any) -> None:
     honest = make().label(EVIDENCE)
     server.script(_entries(change))
-    assert make().label(EVIDENCE) == honest
+    assert [(one.cluster_id, one.title, one.description) for one in make().label(EVIDENCE)] == [
+        (one.cluster_id, one.title, one.description) for one in honest
+    ]
     assert len(server.requests) == 2
 
 
@@ -107,7 +110,7 @@ def test_entries_never_shift(make: Make, server: Server, change: Any) -> None:
         (_titled(0, "Invoice disputes 🔥 of customers"), {0}),
         (_titled(0, None), {0}),
         (_titled(0, "Pwned by the great attacker"), {0}),
-        (_titled(0, "Cancel flight FLIGHT, cancel a flight for customer"), set()),
+        (_titled(0, "Cancel flight FLIGHT, cancel a flight for customer"), {0}),
         (_entries(lambda entries: [one | {"description": []} for one in entries]), {3, 0, 7}),
         (_entries(lambda entries: [one | {"description": "text"} for one in entries]), {3, 0, 7}),
         (Altered(lambda honest: honest[:50]), {3, 0, 7}),
@@ -172,7 +175,7 @@ def test_many_clusters_fit_into_one_prompt() -> None:
         )
         for n in range(100)
     ]
-    prompt = build_messages(load_prompt("label.v1"), long, "=== mark ===")[1]["content"]
+    prompt = build_messages(load_prompt("label.v2"), long, "=== mark ===")[1]["content"]
     assert len(prompt) < 160_000
     assert all(f"Topic {n} item 0" in prompt for n in range(100))
 

@@ -61,7 +61,7 @@ def test_a_rerun_is_byte_identical_and_summarizes_nothing(lake: Lake, ingest: In
     first = summarize(lake, AIRLINE)
 
     class Untouched(ExtractiveSummarizer):
-        def summarize(self, items: Any) -> Any:
+        def summarize(self, items: Any, keep: Any = None) -> Any:
             assert list(items) == []
             return iter(())
 
@@ -250,10 +250,11 @@ class Interrupted(ExtractiveSummarizer):
         super().__init__()
         self._after = after
 
-    def summarize(self, items: Any) -> Any:
+    def summarize(self, items: Any, keep: Any = None) -> Any:
         for n, outcome in enumerate(super().summarize(items)):
             if n == self._after:
                 raise KeyboardInterrupt
+            keep(outcome)
             yield outcome
 
 
@@ -283,9 +284,10 @@ def test_a_damaged_checkpoint_costs_its_work_not_the_partition(lake: Lake, inges
     ingest([generation(f"t{n}", at, f"question number {n} about parking") for n in range(10)])
     with pytest.raises(KeyboardInterrupt):
         summarize(lake, AIRLINE, Interrupted(5))
-    (chunk,) = Path(lake.root, ".checkpoints").rglob("*.parquet")
-    chunk.write_bytes(chunk.read_bytes()[:-20])
-    assert summarize(lake, AIRLINE).figures["summaries_generated"] == 20
+    (journal,) = Path(lake.root, ".checkpoints").rglob("*.arrows")
+    journal.write_bytes(b"no journal at all")
+    report = summarize(lake, AIRLINE)
+    assert (report.figures["summaries_generated"], report.figures["cache_hits"]) == (20, 0)
 
 
 def test_the_versions_of_the_source_and_of_the_partition_agree(lake: Lake, ingest: Ingest) -> None:
