@@ -1,5 +1,6 @@
 """The Dagster instance that the command line and the UI share, and runs started in this process."""
 
+import logging
 import os
 import signal
 import socket
@@ -56,6 +57,8 @@ def execute(
     """
     from llma_assets.definitions import defs
 
+    # It warns that a check gave no result where its asset, waiting for a batch, had nothing to check.
+    logging.getLogger("dagster._core.execution.plan.active").setLevel(logging.ERROR)
     if team_day.team not in instance.get_dynamic_partitions(TEAM_PARTITIONS_NAME):
         instance.add_dynamic_partitions(TEAM_PARTITIONS_NAME, [team_day.team])
     loggers = {"loggers": {"console": {"config": {"log_level": log_level}}}}

@@ -28,11 +28,17 @@ _IN_BATCH = "its summaries are being made in a batch"
 
 @dataclass(frozen=True, slots=True)
 class DueRun:
-    """One run that is due. `version` names the input that it is due for."""
+    """One run that is due.
+
+    Attributes:
+        version: names the input that it is due for.
+        once: for this version one run that succeeds is enough, whatever it leaves.
+    """
 
     job: str
     team_day: TeamDay
     version: str
+    once: bool = False
 
     @property
     def request_key(self) -> str:
@@ -97,7 +103,7 @@ def plan_team(team: str, lake: Lake, source: TraceEventSource, settings: Setting
     for day in sorted(closed.keys() - stale):
         if version := parts.next_version(day, ("trace_summaries", "embeddings")):
             stale.add(day)
-            due.append(DueRun("summarize_traces", day, version))
+            due.append(DueRun("summarize_traces", day, version, once=True))
     windows = _Windows(lake, settings)
     emitted = {day for day in lake.days("cluster_events", team) if day.day >= settings.start_date}
     for day in sorted(closed.keys() | emitted):
@@ -112,7 +118,7 @@ def plan_team(team: str, lake: Lake, source: TraceEventSource, settings: Setting
         if not _clustered_from(lake, day, version, settings):
             due.append(DueRun("cluster_traces", day, version))
         elif part := parts.next_version(day, ("cluster_labels",)):
-            due.append(DueRun("cluster_traces", day, part))
+            due.append(DueRun("cluster_traces", day, part, once=True))
     # A day that is not closed, a trace that is not finished and a batch become due by the passing of time.
     ripening = unfinished or len(closed) < len(stats) or _IN_BATCH in waiting.values()
     return TeamPlan(bool(stats), due, waiting, settled=not due and not ripening)

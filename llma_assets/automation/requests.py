@@ -25,6 +25,8 @@ def request_for(context: dg.SensorEvaluationContext, due: DueRun) -> dg.RunReque
     runs = context.instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: due.request_key}))
     if any(run.status in _ACTIVE for run in runs):
         return None
+    if due.once and any(run.status == DagsterRunStatus.SUCCESS for run in runs):
+        return None
     failures = sum(run.status in (DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED) for run in runs)
     if failures >= MAX_ATTEMPTS:
         context.log.warning("%s failed %d times and is not asked for again", due.request_key, failures)

@@ -65,7 +65,8 @@ def _short_status(row: dict[str, Any]) -> dict[str, Any]:
     """What fits a terminal; `--json` has every figure."""
     why = [row["reason"]] if row["reason"] else []
     why += [f"due: {row['due']}"] if row["due"] else []
-    why += [f"{reason} {count}" for reason, count in (row["skipped"] or {}).items()]
+    told = row["reason"] or ""
+    why += [f"{reason} {count}" for reason, count in (row["skipped"] or {}).items() if f"{reason} (" not in told]
     names = ("date", "status", "events", "items", "sampled", "summarized", "embedded", "clusters", "emitted")
     shown = {"team": row["team_id"]} | {name: row[name] for name in names}
     return shown | {"llm": _spend(row), "why": ", ".join(why)}

@@ -23,8 +23,8 @@ def run(
     verbose: Annotated[bool, typer.Option("--verbose", help="Show Dagster's log.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Summarize, embed, cluster, name and emit. Exit code 0: every day is shown; 3: a day has nothing to show
-    and the reason is printed; 1: a run failed."""
+    """Summarize, embed, cluster, name and emit. Exit code 0: every day is shown; 3: a day has nothing to show, or
+    waits for a batch, and the reason is printed; 1: a run failed."""
     project = Project()
     check_team(team)
     first = parse_day(date, "--date", project.settings)
@@ -57,11 +57,16 @@ def _run_days(
         for day in days:
             first = [one for one in day.window(lookback) if one in to_summarize]
             to_summarize -= set(first)
+            waiting = False
             for job, one in [*(("summarize_traces", one) for one in first), ("cluster_traces", day)]:
+                if job == "cluster_traces" and waiting:
+                    continue  # It would be clustered without the days that wait.
                 begun = time.monotonic()
                 chosen = run_config if job == "cluster_traces" else {}
                 result = execute(job, one, instance, run_config=chosen, log_level=log_level)
-                yield tell(one, job, result, time.monotonic() - begun, quiet)
+                outcome = tell(one, job, result, time.monotonic() - begun, quiet)
+                waiting = waiting or outcome["state"] == "waiting"
+                yield outcome
 
 
 def _days_due(project: Project, team: str) -> set[TeamDay]:
@@ -74,13 +79,16 @@ def _days_due(project: Project, team: str) -> set[TeamDay]:
 
 
 def tell(day: TeamDay, job: str, result: Any, duration_s: float, quiet: bool = False) -> dict[str, Any]:
-    """Say how a run ended, and return it. `nothing` is a partition that a check rejected as empty."""
+    """Say how a run ended, and return it. `nothing` is a partition that a check rejected as empty, `waiting` one whose
+    summaries are being made in a batch."""
     rejected = [check for check in result.get_asset_check_evaluations() if not check.passed]
     failures = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
     errors = [_innermost(error) for error in failures if error and "AssetCheckFailed" not in (error.cls_name or "")]
     state = "ok" if result.success else ("nothing" if rejected and not errors else "failed")
+    if state == "ok" and not any(event.is_step_materialization for event in result.all_events):
+        state = "waiting"
     if not quiet:
-        style = {"ok": "green", "nothing": "yellow", "failed": "bold red"}[state]
+        style = {"ok": "green", "nothing": "yellow", "waiting": "yellow", "failed": "bold red"}[state]
         line = f"  {job:<17} {day}  {state}  {duration_s:.1f} s"
         console.print(line, style=style, markup=False, highlight=False)
         for error in errors:
@@ -114,6 +122,11 @@ def _print(project: Project, days: list[TeamDay], outcomes: list[dict[str, Any]]
             console.print(f"look at them: llma clusters {clustered[-1]}", style="dim", markup=False, highlight=False)
     if any(outcome["state"] == "failed" for outcome in outcomes):
         raise typer.Exit(1)
+    if any(outcome["state"] == "waiting" for outcome in outcomes):
+        if not as_json:
+            line = "the same command collects what the batch has made; openai_batch_sensor does so by itself"
+            console.print(line, style="dim", markup=False)
+        raise typer.Exit(3)
     shown_days = {row["date"] for row in shown if row["status"] == "shown"}
     if not {day.day for day in days} <= shown_days:
         raise typer.Exit(3)

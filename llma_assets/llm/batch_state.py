@@ -5,6 +5,7 @@ the batch by the key that both hold.
 """
 
 import hashlib
+import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
@@ -15,6 +16,8 @@ from llma_assets.lake import Lake
 from llma_assets.llm.budget import Reservation
 from llma_assets.schemas import LLM_BATCHES
 from llma_assets.team_day import TeamDay
+
+log = logging.getLogger(__name__)
 
 TABLE = "llm_batches"
 SUBMITTED, COLLECTED = "submitted", "collected"
@@ -107,3 +110,10 @@ def waits_for_batch(lake: Lake, team_day: TeamDay) -> bool:
     if not lake.exists(TABLE, team_day):
         return False
     return SUBMITTED in lake.read(TABLE, team_day, ["status"])["status"].to_pylist()
+
+
+def abandon(lake: Lake, team_day: TeamDay) -> None:
+    """Forget the batches of a (team, day) that was summarized without a server. They stay paid for."""
+    if waits_for_batch(lake, team_day):
+        log.warning("%s: a batch was still open and is not collected any more", team_day)
+        lake.write(TABLE, team_day, LLM_BATCHES.empty_table())

@@ -86,7 +86,7 @@ class Endpoint:
         )
         key, parts = self._key(), urlsplit(self.url)
         is_azure = (parts.hostname or "").endswith(_AZURE_HOSTS)
-        return openai.AsyncOpenAI(
+        sdk = openai.AsyncOpenAI(
             api_key=key,
             organization=self.organization,
             base_url=urlunsplit(parts._replace(query="", fragment="")),
@@ -96,6 +96,10 @@ class Endpoint:
             max_retries=0,
             http_client=http,
         )
+        if not self.is_openai:
+            # The SDK has read variables that tell OpenAI whom to bill; they are nobody else's business.
+            sdk.organization, sdk.project = self.organization, None
+        return sdk
 
     def _key(self) -> str:
         key = os.environ.get(KEY_VARIABLE, "").strip()

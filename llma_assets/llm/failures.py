@@ -22,7 +22,8 @@ _TOO_LONG_TEXT = re.compile(
     r"|request too large|(?:input|prompt) is too long|reduce the length"
 )
 _REFUSED_TEXT = re.compile(r"content (?:management|filter|policy)|flagged")
-_CODE = re.compile(r"[A-Za-z0-9_.-]{1,60}")
+# A word or a small number: nothing that could be a key.
+_CODE = re.compile(r"[A-Za-z_]{1,60}|[0-9]{1,6}")
 _BUSY = frozenset({408, 409, 425, 429})
 
 

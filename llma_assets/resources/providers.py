@@ -78,7 +78,9 @@ class Providers(dg.ConfigurableResource):
     summary_mode: str | None = None
     budget_usd: float | None = None
     budget_usd_per_day: float | None = None
+    prices: dict[str, dict[str, float]] | None = None
     redaction: str | None = None
+    redaction_patterns: dict[str, str] | None = None
 
     # What was found out about servers is found out once a run.
     _dialects: dict[Any, Any] = PrivateAttr(default_factory=dict)
@@ -95,13 +97,16 @@ class Providers(dg.ConfigurableResource):
     @contextmanager
     def open_summarizer(self, task: LlmTask, lake: Lake, now: Callable[[], datetime]) -> Iterator[Opened[Summarizer]]:
         """The configured summarizer, for one task."""
+        from llma_assets.llm.batch_state import abandon, waits_for_batch
+
         settings = self.settings()
         if settings.summarizer != "openai":
             from llma_assets.summarization.local import ExtractiveSummarizer
 
-            yield Opened(ExtractiveSummarizer(settings.summary_mode))
+            redactor = _redactor_of_later_stages(settings)
+            yield Opened(ExtractiveSummarizer(settings.summary_mode, redactor is not None), redactor)
+            abandon(lake, task.team_day)
             return
-        from llma_assets.llm.batch_state import waits_for_batch
         from llma_assets.llm.batch_summarizer import OpenAIBatchSummarizer
         from llma_assets.llm.summarizer import OpenAISummarizer
         from llma_assets.llm.work import opened, redactor_for
@@ -145,6 +150,18 @@ class Providers(dg.ConfigurableResource):
 
         with opened(settings, task, lake, now, self._dialects) as (access, figures):
             yield Opened(OpenAILabeler.from_settings(settings, access), None, figures)
+
+
+def _redactor_of_later_stages(settings: Settings) -> "Redactor | None":
+    """What takes secrets out before a summary is made here, because its vector or name is made elsewhere.
+
+    In the finished summary a secret may stand cut in two, and not be known for one.
+    """
+    if "openai" not in (settings.embedder, settings.labeler):
+        return None
+    from llma_assets.llm.work import endpoint_of, redactor_for
+
+    return redactor_for(settings, endpoint_of(settings))
 
 
 def local_embedder(settings: Settings) -> Embedder:

@@ -52,8 +52,8 @@ class EmbedDay:
             summaries = self.lake.read("trace_summaries", team_day)
             rows = [row for row in summaries.to_pylist() if row["status"] == ItemStatus.SUMMARIZED]
             texts = {vector_key(self.embedder.model, text): text for text in map(embedded_text, rows)}
-            known = self._known(team_day, checkpoint)
-            hits = len(known.keys() & texts.keys())
+            known = {h: vector for h, vector in self._known(team_day, checkpoint).items() if h in texts}
+            hits = len(known)
             vectors = known | self._embed({h: texts[h] for h in sorted(texts) if h not in known}, team_day, checkpoint)
             dim = max((len(vector) for vector in vectors.values() if not isinstance(vector, str)), default=0)
             table = pa.Table.from_pylist([self._row(team_day, row, vectors, dim) for row in rows], EMBEDDINGS)

@@ -81,7 +81,8 @@ class SummarizeDay:
             written = self.lake.write(TABLE, team_day, table, version)
             checkpoint.clear()
             self.summarizer.written()
-        report = _report(team_day, written, table, len(reused), time.monotonic() - started)
+        paid_usd = sum(row["cost_usd"] or 0.0 for row in made.values())
+        report = _report(team_day, written, table, len(reused), paid_usd, time.monotonic() - started)
         self.log.info("%s: %s", team_day, report.counts)
         return report
 
@@ -261,7 +262,9 @@ def _notes(notes: Sequence[Note]) -> list[dict[str, str]]:
     return [{"text": note.text, "line_refs": note.line_refs} for note in notes]
 
 
-def _report(team_day: TeamDay, written: Any, table: pa.Table, reused: int, duration_s: float) -> StageReport:
+def _report(
+    team_day: TeamDay, written: Any, table: pa.Table, reused: int, paid_usd: float, duration_s: float
+) -> StageReport:
     statuses, reasons = table["status"].to_pylist(), table["reason"].to_pylist()
     summarized = statuses.count(ItemStatus.SUMMARIZED)
     levels = table["level"].to_pylist()
@@ -280,6 +283,7 @@ def _report(team_day: TeamDay, written: Any, table: pa.Table, reused: int, durat
             "summaries_failed": statuses.count(ItemStatus.FAILED),
             "cache_hits": reused,
             "is_partial": int(Reason.BUDGET_EXHAUSTED in reasons),
+            "llm_cost_usd_of_this_run": paid_usd,
             "llm_cost_usd": sum(filter(None, table["cost_usd"].to_pylist())),
             "llm_input_tokens": sum(filter(None, table["input_tokens"].to_pylist())),
             "llm_output_tokens": sum(filter(None, table["output_tokens"].to_pylist())),

@@ -9,14 +9,20 @@ from llma_assets.traces.text import TEXT_VERSION
 
 
 class ExtractiveSummarizer:
-    """Picks what was asked, done, failed and answered out of the text, in the item's own words."""
+    """Picks what was asked, done, failed and answered out of the text, in the item's own words.
+
+    Args:
+        is_redacted: whether the texts come without secrets, because a later stage sends the summaries elsewhere.
+    """
 
     model = "extractive"
     # Line refs point into the text, so a changed rendering is a changed summary.
     prompt_version = f"v{EXTRACTIVE_VERSION}-text{TEXT_VERSION}"
 
-    def __init__(self, mode: Literal["minimal", "detailed"] = "detailed"):
+    def __init__(self, mode: Literal["minimal", "detailed"] = "detailed", is_redacted: bool = False):
         self.mode: str = mode
+        if is_redacted:
+            self.prompt_version += "-redacted"
         self._mode: Literal["minimal", "detailed"] = mode
 
     def summarize(self, items: Iterable[ItemText], keep: Keep = forget) -> Iterator[SummaryOutcome]:

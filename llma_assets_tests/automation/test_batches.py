@@ -111,6 +111,16 @@ def test_a_batch_that_is_open_is_collected_whatever_is_set_since(
     assert status(lake)["summarized"] == paid
 
 
+def test_a_day_that_is_summarized_here_waits_for_no_batch(
+    batched: Server, instance: dg.DagsterInstance, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert summarize(instance).success
+    monkeypatch.setenv("LLMA_SUMMARIZER", "extractive")
+    assert summarize(instance).success
+    assert isinstance(ask(instance), dg.SkipReason)
+    assert status(lake)["reason"] == "not clustered yet"
+
+
 def test_a_server_that_is_away_fails_no_sensor(batched: Server, instance: dg.DagsterInstance, lake: Lake) -> None:
     assert summarize(instance).success
     batched.key = "another"
