@@ -73,13 +73,54 @@ def _embedder(settings: Settings) -> str:
     return f"all-MiniLM-L6-v2 in {find_model(settings.model_dir)}"
 
 
+def _remote_stages(settings: Settings) -> dict[str, str]:
+    """Stages that ask a server, and the model that each asks."""
+    models = {
+        "summarizer": settings.openai_summary_model,
+        "embedder": settings.openai_embedding_model,
+        "labeler": settings.openai_label_model,
+    }
+    return {stage: model for stage, model in models.items() if getattr(settings, stage) == "openai"}
+
+
 def _key(settings: Settings) -> str:
-    users = [name for name in ("summarizer", "embedder", "labeler") if getattr(settings, name) == "openai"]
-    if not users:
+    from llma_assets.llm.work import endpoint_of
+
+    stages = _remote_stages(settings)
+    if not stages:
         return "no key needed: everything runs on this machine"
-    if not os.environ.get("OPENAI_API_KEY") and not settings.openai_base_url:
-        raise LlmaError(f"{', '.join(users)} = openai, but OPENAI_API_KEY is not set; type: export OPENAI_API_KEY=…")
-    return f"{', '.join(users)} = openai at {settings.openai_base_url or 'the default address'}"
+    endpoint = endpoint_of(settings)
+    if not os.environ.get("OPENAI_API_KEY") and not endpoint.is_local:
+        raise LlmaError(f"{', '.join(stages)} = openai, but OPENAI_API_KEY is not set; type: export OPENAI_API_KEY=…")
+    return f"{', '.join(stages)} = openai at {endpoint.provider}"
+
+
+def _prices(settings: Settings) -> str:
+    from llma_assets.llm.prices import find_price, prices_source
+    from llma_assets.llm.work import endpoint_of
+
+    models = sorted(set(_remote_stages(settings).values()))
+    if not models:
+        return "nothing here costs money"
+    is_openai = endpoint_of(settings).is_openai
+    unknown = [model for model in models if find_price(model, is_openai, settings.prices) is None]
+    if unknown and (settings.budget_usd is not None or settings.budget_usd_per_day is not None):
+        raise LlmaError(f"a budget is set, but the price of {', '.join(unknown)} is not known; set LLMA_PRICES")
+    if unknown:
+        return f"the price of {', '.join(unknown)} is not known, so cost stays unknown; LLMA_PRICES gives it"
+    caps = [f"${settings.budget_usd:g} a partition"] if settings.budget_usd is not None else []
+    caps += [f"${settings.budget_usd_per_day:g} a team and day"] if settings.budget_usd_per_day is not None else []
+    return f"{prices_source()}; budget: {' and '.join(caps) or 'none (LLMA_BUDGET_USD, LLMA_BUDGET_USD_PER_DAY)'}"
+
+
+def _privacy(settings: Settings) -> str:
+    from llma_assets.llm.work import endpoint_of, redactor_for
+
+    if not _remote_stages(settings):
+        return "no text leaves this machine"
+    if redactor_for(settings, endpoint_of(settings)) is None:
+        return "texts are sent as they are (LLMA_REDACTION; a server on this machine or in a private network)"
+    return "addresses, numbers and keys are taken out of texts before they are sent"
 
 
 _CHECKS: list[Check] = [
@@ -88,4 +129,6 @@ _CHECKS: list[Check] = [
     ("dagster", _dagster),
     ("embedder", _embedder),
     ("key", _key),
+    ("prices", _prices),
+    ("privacy", _privacy),
 ]

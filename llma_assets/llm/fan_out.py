@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from llma_assets.errors import LlmaError, RetryLater
 from llma_assets.llm.background import BackgroundLoop
 from llma_assets.llm.client import LlmClient
 
@@ -78,6 +79,10 @@ class _Talk(Generic[Work, Result]):
         self.waiting -= 1
         return done
 
+    def stop(self, error: Exception) -> None:
+        """What is submitted and not sent yet is not sent any more."""
+        self._client.stop(error if isinstance(error, LlmaError) else RetryLater("another call could not be kept"))
+
     def close(self) -> None:
         self._loop.cancel()
         self._loop.run(self._client.close())
@@ -99,7 +104,9 @@ def _flow(source: Iterator[Work], talk: _Talk[Work, Result], most: int) -> Itera
         try:
             result = done.result()
         except Exception as failure:
-            error = error or failure
+            if error is None:
+                error = failure
+                talk.stop(failure)
             is_exhausted = True
             continue
         yield result

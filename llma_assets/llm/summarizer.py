@@ -1,5 +1,6 @@
 """Summaries by a model: many calls at once, few texts in memory, every item accounted for."""
 
+import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, Self
@@ -25,6 +26,8 @@ PROMPT_VERSION = "summarize.v1"
 MODEL_SETTING = "LLMA_OPENAI_SUMMARY_MODEL"
 # A summary takes about 1,000 tokens; models that think first count their thoughts as output.
 MAX_OUTPUT_TOKENS = 8_000
+# Items after which the calls so far are written to llm_calls; a killed run loses the records of fewer.
+FLUSH_ITEMS = 200
 
 
 class OpenAISummarizer:
@@ -68,10 +71,14 @@ class OpenAISummarizer:
                 Calls that were under way have been kept and yielded before.
         """
 
+        count = itertools.count(1)
+
         async def one(client: LlmClient, item: ItemText) -> SummaryOutcome:
             outcome = await self.outcome(client, item)
             # Before anything else is done: what is paid for must outlive this process.
             keep(outcome)
+            if next(count) % FLUSH_ITEMS == 0:
+                self._access.recorder.flush()
             return outcome
 
         return fan_out(items, one, self.open_client, 2 * self._access.concurrency)

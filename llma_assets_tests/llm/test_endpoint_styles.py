@@ -264,11 +264,12 @@ def test_variables_of_the_sdk_do_not_steer_it(
         monkeypatch.setenv("OPENAI_BASE_URL", other.url)
         monkeypatch.setenv("OPENAI_ORG_ID", "org-of-another-tool")
         monkeypatch.setenv("OPENAI_PROJECT_ID", "project-of-another-tool")
-        monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Other: of-another-tool")
+        monkeypatch.setenv("OPENAI_ADMIN_KEY", "sk-of-another-tool")
         summarize(Endpoint(server.url))
         assert other.requests == []
     assert b"another-tool" not in server.requests[0].raw
     assert Endpoint().url == "https://api.openai.com/v1"
+    assert Endpoint().open().default_headers["OpenAI-Project"] == "project-of-another-tool", "it is OpenAI's own"
 
 
 def test_the_settings_reach_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
