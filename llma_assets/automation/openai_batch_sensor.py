@@ -1,13 +1,13 @@
 """The sensor that asks the server about batches, and requests the runs that collect those that have ended."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 
 from llma_assets.automation.discovery import DueRun
 from llma_assets.automation.requests import request_for
-from llma_assets.errors import LlmaError
+from llma_assets.errors import FailFast, LlmaError
 from llma_assets.jobs import summarize_traces
 from llma_assets.lake import Lake
 from llma_assets.llm.batch_state import BatchState, waits_for_batch
@@ -32,9 +32,12 @@ def openai_batch_sensor(context: dg.SensorEvaluationContext, lake: LakeResource)
     if not batches:
         return dg.SkipReason("no partition waits for a batch")
     try:
-        ended = ended_batches(settings, [batch for ids in batches.values() for batch in ids])
+        ended, problems = ended_batches(settings, [batch for ids in batches.values() for batch in ids])
     except LlmaError as error:
         return dg.SkipReason(f"the batches could not be asked about: {error}")
+    for problem in problems:
+        # One partition's lost batch is its own matter.
+        context.log.error(problem)
     ready = sorted(day for day, ids in batches.items() if set(ids) <= ended)
     wanted = (request for day in ready if (request := request_for(context, collecting_run(day, batches[day]))))
     requests = [request for request, _ in zip(wanted, range(settings.max_requests_per_tick), strict=False)]
@@ -56,24 +59,34 @@ def collecting_run(team_day: TeamDay, batch_ids: Sequence[str]) -> DueRun:
     return DueRun("summarize_traces", team_day, f"batch-{version}")
 
 
-def ended_batches(settings: Settings, batch_ids: Sequence[str]) -> set[str]:
-    """Those of the batches from which nothing more will come.
+def ended_batches(settings: Settings, batch_ids: Sequence[str]) -> tuple[set[str], list[str]]:
+    """Those of the batches from which nothing more will come; and what is wrong with those that cannot be asked about.
 
     Raises:
-        FailFast, RetryLater: the server does not answer, or not us.
+        FailFast, RetryLater: none of the batches can be asked about.
     """
     from llma_assets.llm.background import BackgroundLoop
     from llma_assets.llm.batch_api import BatchApi
     from llma_assets.llm.summarizer import MODEL_SETTING
     from llma_assets.llm.work import access_without_task
 
-    async def ask() -> Mapping[str, bool]:
+    async def ask() -> tuple[set[str], list[LlmaError]]:
         api = BatchApi(access_without_task(settings), MODEL_SETTING)
+        ended: set[str] = set()
+        errors: list[LlmaError] = []
         try:
-            return {batch_id: (await api.get(batch_id)).has_ended for batch_id in batch_ids}
+            for batch_id in batch_ids:
+                try:
+                    if (await api.get(batch_id)).has_ended:
+                        ended.add(batch_id)
+                except FailFast as error:
+                    errors.append(error)
         finally:
             await api.close()
+        return ended, errors
 
     with BackgroundLoop() as loop:
-        states = loop.run(ask())
-    return {batch_id for batch_id, has_ended in states.items() if has_ended}
+        ended, errors = loop.run(ask())
+    if errors and len(errors) == len(batch_ids):
+        raise errors[0]
+    return ended, [str(error) for error in errors]

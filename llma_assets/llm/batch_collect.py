@@ -14,7 +14,7 @@ from llma_assets.llm.batch_file import BatchResult, ResultFile
 from llma_assets.llm.batch_state import COLLECTED, SUBMITTED, BatchRow, BatchState
 from llma_assets.llm.call_record import CallRecord
 from llma_assets.llm.endpoint import KEY_VARIABLE
-from llma_assets.llm.prices import Price, cost_usd
+from llma_assets.llm.prices import cost_usd
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +32,8 @@ class Collection:
         failure: why a batch failed as a whole, if no other would fare better.
     """
 
-    def __init__(
-        self, api: BatchApi, state: BatchState, access: Access, price: Price | None, model: str, model_setting: str
-    ):
-        self._api, self._state, self._access, self._price = api, state, access, price
-        self._model, self._model_setting = model, model_setting
+    def __init__(self, api: BatchApi, state: BatchState, access: Access, model_setting: str):
+        self._api, self._state, self._access, self._model_setting = api, state, access, model_setting
         self.open_batches: dict[str, datetime] = {}
         self.max_requests = min((row.max_requests for row in state.rows.values() if row.max_requests), default=None)
         self.failure: LlmaError | None = None
@@ -108,7 +105,8 @@ class Collection:
             if result.status_code == 200:
                 usage = usage_of(result.body)
                 known = (usage.input_tokens, usage.cached_tokens, usage.output_tokens)
-                cost = cost_usd(self._price, *known, is_batch=True)
+                # Another model may be set since.
+                cost = cost_usd(self._access.price(row.model_name), *known, is_batch=True)
                 self._access.recorder.call(self._record(batch, row, result, cost))
                 if cost is None:
                     continue
@@ -128,7 +126,7 @@ class Collection:
         return CallRecord(
             called_at=row.submitted_at,
             kind="chat",
-            model=self._model,
+            model=row.model_name,
             provider=self._access.endpoint.provider,
             subject=f"{row.level} {row.item_id}",
             attempts=row.submission,

@@ -56,6 +56,11 @@ class BatchRow:
     submitted_at: datetime
 
     @property
+    def model_name(self) -> str:
+        """The model as the server calls it."""
+        return self.model.removeprefix("openai/")
+
+    @property
     def reservation(self) -> Reservation | None:
         """What the budget is charged with."""
         if self.reserved_units is None or self.reserved_scope is None:

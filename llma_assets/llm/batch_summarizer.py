@@ -98,7 +98,7 @@ class OpenAIBatchSummarizer:
         with BackgroundLoop() as loop, ResultFile() as results:
             api = BatchApi(self._access, MODEL_SETTING)
             try:
-                collection = Collection(api, state, self._access, self._price, self._model_name, MODEL_SETTING)
+                collection = Collection(api, state, self._access, MODEL_SETTING)
                 loop.run(collection.collect(results))
                 submission = Submission(
                     loop,

@@ -153,7 +153,7 @@ class LlmClient:
         if dimensions is not None:
             wanted["dimensions"] = dimensions
         call = _Call("embedding", subject, None, lambda _: wanted, 0, self._policy.max_attempts)
-        (_, rows), took = await self._run(call, self._sdk.embeddings.create, _rows)
+        (_, rows), took = await self._run(call, self._embed, _rows)
         return EmbeddingAnswer(
             vectors=[getattr(row, "embedding", None) for row in rows],
             indexes=[getattr(row, "index", None) for row in rows],
@@ -165,6 +165,13 @@ class LlmClient:
 
         # The SDK's typed method walks through the whole request first, which is a quarter of a call's CPU time.
         return await self._sdk.post("/chat/completions", cast_to=ChatCompletion, body=request)
+
+    async def _embed(self, **request: Any) -> Any:
+        try:
+            return await self._sdk.embeddings.create(**request)
+        except (AttributeError, TypeError):
+            # The SDK decodes the vectors, and takes every row for an object.
+            raise ValueError("not a list of embeddings") from None
 
     def stop(self, error: LlmaError) -> None:
         """No attempt begins any more; those in flight come to their end."""
@@ -282,7 +289,7 @@ class LlmClient:
         plainer = used.plainer(status, param, message) if status else None
         if plainer is None:
             return False
-        log.info("%s does not take %s; asking in another way", self._access.endpoint.url, used)
+        log.info("%s does not take %s; asking in another way", self._access.endpoint.shown_url, used)
         self._access.dialects[self._server] = plainer
         return True
 
@@ -324,7 +331,8 @@ class LlmClient:
 
 def _first_choice(completion: Any) -> tuple[Any, Any]:
     choices = getattr(completion, "choices", None)
-    if not isinstance(choices, list) or not choices or getattr(choices[0], "message", None) is None:
+    # The SDK does not check: what should be a message may be a text or a list.
+    if not isinstance(choices, list) or not choices or not hasattr(getattr(choices[0], "message", None), "content"):
         raise ValueError("not a chat completion")
     return completion, choices[0]
 

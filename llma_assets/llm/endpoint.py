@@ -51,6 +51,11 @@ class Endpoint:
         return self.base_url or OPENAI_URL
 
     @property
+    def shown_url(self) -> str:
+        """The base URL for messages: without its query, where some servers take a key."""
+        return urlunsplit(urlsplit(self.url)._replace(query="", fragment=""))
+
+    @property
     def is_openai(self) -> bool:
         """Whether this is OpenAI's own service, whose list prices are known."""
         return urlsplit(self.url).hostname == urlsplit(OPENAI_URL).hostname
@@ -89,7 +94,7 @@ class Endpoint:
         sdk = openai.AsyncOpenAI(
             api_key=key,
             organization=self.organization,
-            base_url=urlunsplit(parts._replace(query="", fragment="")),
+            base_url=self.shown_url,
             default_query=dict(parse_qsl(parts.query)),
             default_headers={"api-key": key} if is_azure else None,
             timeout=self.timeout_s,
@@ -106,7 +111,7 @@ class Endpoint:
         if not key and self.is_local:
             return _NO_KEY
         if not key:
-            raise FailFast(f"{KEY_VARIABLE} is not set; {self.url} cannot be asked without a key")
+            raise FailFast(f"{KEY_VARIABLE} is not set; {self.shown_url} cannot be asked without a key")
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise FailFast(f"{KEY_VARIABLE} holds characters that no key has (spaces, line breaks or non-ASCII)")
         return key

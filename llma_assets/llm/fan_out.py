@@ -31,8 +31,8 @@ def fan_out(
         open_client: makes the client of that loop.
 
     Raises:
-        Whatever `do` raises. After the first error nothing is started; what is under way is waited for, because it
-        is paid for, and yielded.
+        Whatever `work` or `do` raises. After the first error nothing is started and no call is sent; what is under way
+        is waited for, because it is paid for, and yielded.
     """
     source = iter(work)
     first = next(source, None)
@@ -81,7 +81,7 @@ class _Talk(Generic[Work, Result]):
 
     def stop(self, error: Exception) -> None:
         """What is submitted and not sent yet is not sent any more."""
-        self._client.stop(error if isinstance(error, LlmaError) else RetryLater("another call could not be kept"))
+        self._client.stop(error if isinstance(error, LlmaError) else RetryLater("stopped by an error elsewhere"))
 
     def close(self) -> None:
         self._loop.cancel()
@@ -93,7 +93,13 @@ def _flow(source: Iterator[Work], talk: _Talk[Work, Result], most: int) -> Itera
     is_exhausted = False
     while talk.waiting or not is_exhausted:
         if talk.waiting < most and not is_exhausted and not talk.has_finished():
-            piece = next(source, None)
+            try:
+                piece = next(source, None)
+            except Exception as failure:
+                # What is under way is paid for, whatever became of the source.
+                error = error or failure
+                talk.stop(failure)
+                piece = None
             if piece is None:
                 is_exhausted = True
             else:

@@ -81,7 +81,7 @@ class Recorder:
         """Write what is left and the `$ai_trace` row of the task. Never raises; a second time does nothing.
 
         Args:
-            outcome: how the task ended: `ok`, `partial`, or `failed: …` with the reason.
+            outcome: how the task ended: `ok`, `partial`, or `waiting: …` or `failed: …` with the reason.
             figures: what it did; `items` and `cache_hits` have columns of their own.
         """
         with self._lock:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from llma_assets.errors import LlmaError, WaitingForBatch
 from llma_assets.lake import Lake
 from llma_assets.llm.access import Access
 from llma_assets.llm.budget import budget_of
@@ -55,8 +56,12 @@ def opened(
     try:
         yield access, figures
         ended = "partial" if figures.get("is_partial") else "ok"
+    except WaitingForBatch as error:
+        ended = f"waiting: {error}"
+        raise
     except Exception as error:
-        ended = f"failed: {error}"
+        # Only messages of our own are known to quote nothing of anybody's text; records may leave this machine.
+        ended = f"failed: {error if isinstance(error, LlmaError) else type(error).__name__}"
         raise
     finally:
         recorder.close(ended, {name: value for name, value in figures.items() if isinstance(value, int | float)})
@@ -80,3 +85,13 @@ def redactor_for(settings: Settings, endpoint: Endpoint) -> Redactor | None:
     if settings.redaction == "never" or (settings.redaction == "remote" and endpoint.is_local):
         return None
     return Redactor(settings.redaction_patterns)
+
+
+def redactor_of_later_stages(settings: Settings) -> Redactor | None:
+    """What takes secrets out before a summary is made here, because its vector or name is made elsewhere.
+
+    In the finished summary a secret may stand cut in two, and not be known for one.
+    """
+    if "openai" not in (settings.embedder, settings.labeler):
+        return None
+    return redactor_for(settings, endpoint_of(settings))

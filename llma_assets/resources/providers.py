@@ -101,9 +101,10 @@ class Providers(dg.ConfigurableResource):
 
         settings = self.settings()
         if settings.summarizer != "openai":
+            from llma_assets.llm.work import redactor_of_later_stages
             from llma_assets.summarization.local import ExtractiveSummarizer
 
-            redactor = _redactor_of_later_stages(settings)
+            redactor = redactor_of_later_stages(settings)
             yield Opened(ExtractiveSummarizer(settings.summary_mode, redactor is not None), redactor)
             abandon(lake, task.team_day)
             return
@@ -150,18 +151,6 @@ class Providers(dg.ConfigurableResource):
 
         with opened(settings, task, lake, now, self._dialects) as (access, figures):
             yield Opened(OpenAILabeler.from_settings(settings, access), None, figures)
-
-
-def _redactor_of_later_stages(settings: Settings) -> "Redactor | None":
-    """What takes secrets out before a summary is made here, because its vector or name is made elsewhere.
-
-    In the finished summary a secret may stand cut in two, and not be known for one.
-    """
-    if "openai" not in (settings.embedder, settings.labeler):
-        return None
-    from llma_assets.llm.work import endpoint_of, redactor_for
-
-    return redactor_for(settings, endpoint_of(settings))
 
 
 def local_embedder(settings: Settings) -> Embedder:

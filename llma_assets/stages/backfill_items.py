@@ -10,9 +10,8 @@ from typing import Any
 from llma_assets.clustering_jobs import clustering_jobs
 from llma_assets.lake import Lake
 from llma_assets.lake.checkpoints import Checkpoint
-from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.tokens import pieces_of
-from llma_assets.llm.work import redactor_for
+from llma_assets.llm.work import endpoint_of, redactor_for, redactor_of_later_stages
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.schemas import TRACE_SUMMARIES
 from llma_assets.settings import Settings
@@ -155,7 +154,6 @@ class BackfillItems:
 
     def _stage(self, team: str) -> summarize.SummarizeDay:
         is_local = isinstance(self.summarizer, ExtractiveSummarizer)
-        endpoint = Endpoint(self.settings.openai_base_url)
         return summarize.SummarizeDay(
             lake=self.lake,
             source=self.source,
@@ -164,7 +162,9 @@ class BackfillItems:
             settings=self.settings,
             now=self.now,
             log=self.log,
-            redactor=None if is_local else redactor_for(self.settings, endpoint),
+            redactor=redactor_of_later_stages(self.settings)
+            if is_local
+            else redactor_for(self.settings, endpoint_of(self.settings)),
         )
 
     def _size(self, stage: summarize.SummarizeDay, item: ItemText) -> TextSize:

@@ -22,6 +22,7 @@ from llma_assets.llm.prices import Price, cost_usd
 from llma_assets.llm.prompts import load_prompt
 from llma_assets.llm.summarizer import OpenAISummarizer
 from llma_assets.llm.tokens import Range, pieces_of, tokens_per_piece
+from llma_assets.llm.work import redactor_of_later_stages
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.settings import Settings
 from llma_assets.stages.backfill_items import BackfillItems, Found, TextSize
@@ -144,7 +145,8 @@ class EstimateBackfill:
     def run(self, team: str, first: date, last: date) -> Estimate:
         """Estimate the days from `first` to `last`, both included. No server is asked and no key is needed."""
         access = Access(Endpoint(self.settings.openai_base_url), price_overrides=self.settings.prices)
-        summarizer: Summarizer = ExtractiveSummarizer(self.settings.summary_mode)
+        is_redacted = redactor_of_later_stages(self.settings) is not None
+        summarizer: Summarizer = ExtractiveSummarizer(self.settings.summary_mode, is_redacted)
         if self.settings.summarizer == "openai":
             summarizer = OpenAISummarizer.from_settings(self.settings, access)
         embedder = OpenAIEmbedder.from_settings(self.settings, access).model if self._embeds else None

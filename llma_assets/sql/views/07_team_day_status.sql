@@ -39,11 +39,13 @@ batches AS (
     FROM llm_batches WHERE status = 'submitted' GROUP BY ALL
 ),
 embedded_levels AS (
-    SELECT team_id, date, level, count(*) FILTER (status = 'embedded') AS embedded
+    SELECT team_id, date, level, count(*) FILTER (status = 'embedded') AS embedded,
+           count(*) FILTER (reason = 'budget_exhausted') AS unembedded
     FROM embeddings GROUP BY ALL
 ),
 embedded AS (
-    SELECT team_id, date, CAST(sum(embedded) AS BIGINT) AS embedded FROM embedded_levels GROUP BY ALL
+    SELECT team_id, date, CAST(sum(embedded) AS BIGINT) AS embedded, CAST(sum(unembedded) AS BIGINT) AS unembedded
+    FROM embedded_levels GROUP BY ALL
 ),
 clustered AS (
     SELECT team_id, date,
@@ -87,7 +89,7 @@ joined AS (
         coalesce(window_items, 0) AS window_items,
         coalesce(clusters, 0) AS clusters,
         coalesce(emitted, 0) AS emitted,
-        coalesce(unpaid, 0) AS unpaid,
+        coalesce(unpaid, 0) + coalesce(unembedded, 0) AS unpaid,
         coalesce(llm_cost_usd, 0) AS llm_cost_usd,
         coalesce(llm_calls, 0) AS llm_calls,
         coalesce(llm_calls_unpriced, 0) AS llm_calls_unpriced,
@@ -97,7 +99,9 @@ joined AS (
         CASE WHEN batched > 0
              THEN 'waiting for batch (' || batched || ' items since ' || strftime(batched_since, '%Y-%m-%d %H:%M') || ')'
         END AS batch,
-        CASE WHEN unpaid > 0 THEN 'budget_exhausted (' || unpaid || ' of ' || sampled || ')' END AS budget,
+        CASE WHEN summarized.unpaid > 0 THEN 'budget_exhausted (' || summarized.unpaid || ' of ' || sampled || ')'
+             WHEN unembedded > 0 THEN 'budget_exhausted (' || unembedded || ' of ' || summarized || ' vectors)'
+        END AS budget,
         items IS NULL AS never_summarized,
         analyzed IS NULL AS never_clustered,
         analyzed, refused, commonest,
@@ -134,7 +138,7 @@ SELECT
         WHEN events = 0 THEN 'no_items'
         WHEN never_summarized THEN 'not summarized yet'
         WHEN items > 0 AND summarized = 0 THEN coalesce(commonest, 'no_items')
-        WHEN embedded = 0 AND summarized > 0 THEN 'not embedded yet'
+        WHEN embedded = 0 AND summarized > 0 THEN coalesce(budget, 'not embedded yet')
         WHEN window_items < min_items THEN 'too_few_items (' || window_items || ' of ' || min_items || ')'
         WHEN analyzed = 0 THEN refused
         WHEN never_clustered THEN 'not clustered yet'
