@@ -45,14 +45,19 @@ class Settings(BaseSettings):
     openai_embedding_dimensions: int | None = Field(
         None, ge=8, le=8_192, description="Length of the vectors, for models that can shorten them."
     )
+    openai_context_tokens: int | None = Field(
+        None, ge=4_000, le=100_000_000, description="Tokens that the model for summaries takes, where it is not listed."
+    )
     openai_delivery: Literal["direct", "batch"] = Field(
         "direct", description="batch: summaries through the Batch API, at half the price, within a day."
     )
     openai_concurrency: int = Field(10, ge=1, le=200, description="Calls in flight at once.")
     openai_timeout_s: float = Field(60.0, gt=0, le=600, description="Seconds that one attempt of a call may take.")
     openai_max_attempts: int = Field(4, ge=1, le=20, description="Attempts of one call, the first one included.")
-    # Below the two hours after which Dagster ends a summarize run.
-    openai_deadline_s: float = Field(6_000.0, gt=0, le=86_400, description="Seconds for all calls of one partition.")
+    # With the time for vectors below the two hours after which Dagster ends a summarize run.
+    openai_deadline_s: float = Field(
+        5_400.0, gt=0, le=86_400, description="Seconds for all summaries of one partition."
+    )
     budget_usd: float | None = Field(None, ge=0, description="Cap on what one partition (team, day) may cost, ever.")
     budget_usd_per_day: float | None = Field(None, ge=0, description="Cap on what a team may cost on one UTC day.")
     prices: dict[str, PriceOverride] = Field(

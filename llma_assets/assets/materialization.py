@@ -37,6 +37,11 @@ def materialize(
         except WaitingForBatch as wait:
             context.log.info("%s: %s", key, wait)
             waiting.append(key)
+        except Exception:
+            # Those before it are written: Dagster should know, whatever becomes of the run.
+            for done, report in reports.items():
+                yield dg.AssetMaterialization(context.asset_key, partition=done, metadata=metadata(report))
+            raise
     for key, report in reports.items():
         if report.empty_reason:
             context.log.warning("%s has nothing to show: %s", key, report.empty_reason)

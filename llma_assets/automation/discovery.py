@@ -101,8 +101,8 @@ def plan_team(team: str, lake: Lake, source: TraceEventSource, settings: Setting
             continue
         due.append(DueRun("summarize_traces", day, closed[day].source_version if day in closed else "emptied"))
     for day in sorted(closed.keys() - stale):
+        # What there is of a part is clustered meanwhile, so it does not count as stale.
         if version := parts.next_version(day, ("trace_summaries", "embeddings")):
-            stale.add(day)
             due.append(DueRun("summarize_traces", day, version, once=True))
     windows = _Windows(lake, settings)
     emitted = {day for day in lake.days("cluster_events", team) if day.day >= settings.start_date}
@@ -193,14 +193,19 @@ class _Parts:
         self._lake, self._settings, self._now = lake, settings, now
 
     def next_version(self, day: TeamDay, tables: Sequence[str]) -> str | None:
-        """The version to ask for, another one on each UTC day; None if nothing is left, or cannot be paid for yet."""
+        """The version to ask for, another one on each UTC day and after a cap was changed.
+
+        None if nothing is left, or if it cannot be paid for yet.
+        """
         versions = [self._lake.source_version(table, day) or "" for table in tables]
         if not any(is_part(version) for version in versions):
             return None
         with closing(budget_of(self._settings, day, lambda: self._now)) as budget:
             if not budget.has_room():
                 return None
-        return f"{self._now:%Y%m%d}~" + "/".join(versions)
+        caps = (self._settings.budget_usd, self._settings.budget_usd_per_day)
+        asked_for = f"{self._now.date()} {caps} {versions}"
+        return hashlib.sha256(asked_for.encode()).hexdigest()
 
 
 class _Windows:

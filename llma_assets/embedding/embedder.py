@@ -44,8 +44,11 @@ class Embedder(Protocol):
         """Vectors of `texts` in their order: float32, shape (len(texts), dim), rows of length 1."""
         ...
 
-    def parts(self, texts: Sequence[str]) -> Iterator[Part]:
+    def parts(self, texts: Sequence[str], names: Sequence[str] = ()) -> Iterator[Part]:
         """The same vectors part by part as they are made: places in `texts`, and the rows for them.
+
+        Args:
+            names: what the texts are called in messages.
 
         Raises:
             BudgetExhausted: the texts that were in no part can be paid for another day.

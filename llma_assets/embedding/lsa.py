@@ -51,7 +51,7 @@ class LsaEmbedder:
         self.dim = DIM
         self._key = str(seed).encode()
 
-    def parts(self, texts: Sequence[str]) -> Iterator[Part]:
+    def parts(self, texts: Sequence[str], names: Sequence[str] = ()) -> Iterator[Part]:
         """The same vectors part by part, for work that is kept as it is done."""
         return parts_in_order(self.embed, texts)
 

@@ -118,7 +118,7 @@ class MiniLMEmbedder:
         self._weights = graph.weights  # the session reads these very arrays: they must live as long
         self._session = _start_session(graph.model, graph.weights)
 
-    def parts(self, texts: Sequence[str]) -> Iterator[Part]:
+    def parts(self, texts: Sequence[str], names: Sequence[str] = ()) -> Iterator[Part]:
         """The same vectors part by part, for work that is kept as it is done."""
         return parts_in_order(self.embed, texts)
 

@@ -23,7 +23,7 @@ from llma_assets.llm.fence import new_fence
 from llma_assets.llm.meter import Meter
 from llma_assets.llm.prices import cost_usd
 from llma_assets.llm.prompts import load_prompt
-from llma_assets.llm.summarizer import MAX_OUTPUT_TOKENS, MODEL_SETTING, PROMPT_VERSION
+from llma_assets.llm.summarizer import MAX_OUTPUT_TOKENS, MODEL_SETTING, PROMPT_VERSION, max_text_chars
 from llma_assets.settings import Settings
 from llma_assets.summarization.outcome import ItemText, Keep, SummaryOutcome, forget
 from llma_assets.summarization.prompt import build_messages
@@ -62,10 +62,12 @@ class OpenAIBatchSummarizer:
         lake: Lake,
         *,
         mode: Literal["minimal", "detailed"] = "detailed",
+        max_text_chars: int | None = None,
         fence: Callable[[], str] = new_fence,
     ):
         self.model = f"openai/{model_name}"
         self.mode: str = mode
+        self.max_text_chars = max_text_chars
         self._model_name = model_name
         self._access, self._lake = access, lake
         self._price = access.price(model_name)
@@ -77,7 +79,8 @@ class OpenAIBatchSummarizer:
     @classmethod
     def from_settings(cls, settings: Settings, access: Access, lake: Lake) -> Self:
         """The summarizer that the settings describe."""
-        return cls(settings.openai_summary_model, access, lake, mode=settings.summary_mode)
+        most = max_text_chars(settings, access)
+        return cls(settings.openai_summary_model, access, lake, mode=settings.summary_mode, max_text_chars=most)
 
     def summarize(self, items: Iterable[ItemText], keep: Keep = forget) -> Iterator[SummaryOutcome]:
         """The outcomes that are there; items without one are handed over. One text is held at a time.
@@ -162,7 +165,7 @@ class OpenAIBatchSummarizer:
             summary, reason = self._summary(item, row.fence, answer)
         except ItemFailed as failed:
             log.warning("%s: %s", self.model, failed)
-            reason = failed.reason
+            reason = failed.outcome
         return SummaryOutcome(
             key=item.key,
             summary=summary,

@@ -74,7 +74,11 @@ class Budget:
         with self._transaction() as ledger:
             for scope, cap in ((self._partition_scope, self._partition_usd), (day_scope, self._day_usd)):
                 if cap is not None and _amount(ledger, scope) + units > math.floor(cap * _UNITS):
-                    ledger.execute("INSERT OR REPLACE INTO refused VALUES (?, ?)", (self._partition_scope, units))
+                    ledger.execute(
+                        "INSERT INTO refused VALUES (?, ?) "
+                        "ON CONFLICT (scope) DO UPDATE SET amount = min(amount, excluded.amount)",
+                        (self._partition_scope, units),
+                    )
                     return None
             self._add(ledger, units, day_scope)
         return Reservation(units, day_scope)
@@ -91,14 +95,21 @@ class Budget:
         return of_partition / _UNITS, of_day / _UNITS
 
     def has_room(self) -> bool:
-        """Whether the amount that was refused last would fit now: then it is worth going on."""
+        """Whether the least amount that was ever refused would fit now: then it is worth going on."""
         with self._transaction() as ledger:
             row = ledger.execute("SELECT amount FROM refused WHERE scope = ?", (self._partition_scope,)).fetchone()
-            needed = row[0] if row else 0
-            return all(
-                cap is None or _amount(ledger, scope) + needed <= math.floor(cap * _UNITS)
-                for scope, cap in ((self._partition_scope, self._partition_usd), (self._day_scope(), self._day_usd))
-            )
+            return self._fits(ledger, row[0] if row else 0)
+
+    def fits(self, usd: float) -> bool:
+        """Whether `usd` could be reserved now."""
+        with self._transaction() as ledger:
+            return self._fits(ledger, math.ceil(usd * _UNITS))
+
+    def _fits(self, ledger: sqlite3.Connection, units: int) -> bool:
+        return all(
+            cap is None or _amount(ledger, scope) + units <= math.floor(cap * _UNITS)
+            for scope, cap in ((self._partition_scope, self._partition_usd), (self._day_scope(), self._day_usd))
+        )
 
     def exhausted(self) -> BudgetExhausted:
         """The error that says which caps there are and what is charged to them."""
@@ -137,13 +148,14 @@ class Budget:
             if self._connection is None:
                 self._connection = _open(self._path)
             ledger = self._connection
-            ledger.execute("BEGIN IMMEDIATE")
             try:
+                ledger.execute("BEGIN IMMEDIATE")
                 yield ledger
+                ledger.execute("COMMIT")
             except BaseException:
-                ledger.execute("ROLLBACK")
+                if ledger.in_transaction:
+                    ledger.execute("ROLLBACK")
                 raise
-            ledger.execute("COMMIT")
 
 
 def budget_of(settings: Settings, team_day: TeamDay, now: Callable[[], datetime]) -> Budget:

@@ -243,6 +243,8 @@ class LlmClient:
             try:
                 reservation = await self._meter.reserve(request, call.max_output_tokens)
             except BudgetExhausted as error:
+                if call.kind == "chat" and self._meter.has_room_for_more(call.max_output_tokens):
+                    raise ItemFailed(Reason.BUDGET_EXHAUSTED, str(error)) from None
                 self.stop(error)
                 raise
             usd: float | None = None

@@ -13,6 +13,7 @@ from llma_assets.llm.client import LlmClient
 from llma_assets.llm.failures import ItemFailed
 from llma_assets.llm.fan_out import fan_out
 from llma_assets.settings import Settings
+from llma_assets.traces.safe_text import one_line
 from llma_assets.vocabulary import Reason
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ BYTES_PER_TOKEN = 3
 DIMS = {"text-embedding-3-large": 3072, "text-embedding-3-small": 1536, "text-embedding-ada-002": 1536}
 
 Row = list[float] | None
+# Its place in the list, what it is called in messages, and itself.
+Text = tuple[int, str, str]
 
 
 class OpenAIEmbedder:
@@ -77,14 +80,15 @@ class OpenAIEmbedder:
             vectors[list(places)] = rows
         return vectors
 
-    def parts(self, texts: Sequence[str]) -> Iterator[Part]:
+    def parts(self, texts: Sequence[str], names: Sequence[str] = ()) -> Iterator[Part]:
         """The same vectors, a call's worth at a time, in the order in which the calls are finished.
 
         Raises:
             As for `embed`, after the calls that were under way have been yielded.
         """
         blank = [place for place, text in enumerate(texts) if not text.strip()]
-        batches = _batches([(place, _cut(text)) for place, text in enumerate(texts) if text.strip()])
+        called = names or [f"text {place}" for place in range(len(texts))]
+        batches = _batches([(place, called[place], _cut(text)) for place, text in enumerate(texts) if text.strip()])
         lost: list[int] = []
         for places, rows in fan_out(batches, self._vectors, self._open_client, 2 * self._access.concurrency):
             good = [place for place, row in zip(places, rows, strict=True) if row is not None]
@@ -106,16 +110,16 @@ class OpenAIEmbedder:
     def _open_client(self) -> LlmClient:
         return LlmClient(self._access, self._model_name, MODEL_SETTING)
 
-    async def _vectors(self, client: LlmClient, batch: list[tuple[int, str]]) -> tuple[list[int], list[Row]]:
+    async def _vectors(self, client: LlmClient, batch: list[Text]) -> tuple[list[int], list[Row]]:
         """Places of a batch and their vectors; None for a text that the server refuses."""
-        places = [place for place, _ in batch]
+        places = [place for place, _, _ in batch]
         try:
-            answer = await client.embed([text for _, text in batch], self._asked, subject=f"{len(batch)} texts")
+            answer = await client.embed([text for _, _, text in batch], self._asked, subject=f"{len(batch)} texts")
         except ItemFailed as failed:
-            if failed.reason == Reason.LLM_ERROR:
+            if failed.reason == Reason.LLM_ERROR and not failed.permanent:
                 raise RetryLater(f"{self.model}: {failed}") from None
             if len(batch) == 1:
-                log.warning("%s: text %d is left out: %s", self.model, batch[0][0], failed)
+                log.warning("%s: %s is left out: %s", self.model, one_line(batch[0][1]), failed)
                 return places, [None]
             # Which text it was is not said: the halves show it.
             middle = len(batch) // 2
@@ -124,7 +128,7 @@ class OpenAIEmbedder:
                 await self._vectors(client, batch[middle:]),
             )
             return places, first + second
-        self._check(answer.vectors, answer.indexes, [f"text {place}" for place in places])
+        self._check(answer.vectors, answer.indexes, [name for _, name, _ in batch])
         return places, answer.vectors
 
     def _check(self, vectors: list[Any], indexes: list[Any], names: list[str]) -> None:
@@ -141,15 +145,15 @@ def _cut(text: str) -> str:
     return text if len(text) * 4 <= limit else text.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")
 
 
-def _batches(texts: list[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
-    batch: list[tuple[int, str]] = []
+def _batches(texts: list[Text]) -> Iterator[list[Text]]:
+    batch: list[Text] = []
     tokens = 0
-    for position, text in texts:
+    for place, name, text in texts:
         needed = len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN + 1
         if batch and (len(batch) == MAX_BATCH_TEXTS or tokens + needed > MAX_BATCH_TOKENS):
             yield batch
             batch, tokens = [], 0
-        batch.append((position, text))
+        batch.append((place, name, text))
         tokens += needed
     if batch:
         yield batch

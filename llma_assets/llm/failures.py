@@ -40,6 +40,11 @@ class ItemFailed(LlmaError):
         self.reason = reason
         self.permanent = permanent
 
+    @property
+    def outcome(self) -> Reason:
+        """What the data says of an item that only this happened to: refused, where another try would be, too."""
+        return Reason.REFUSED if self.permanent and self.reason == Reason.LLM_ERROR else self.reason
+
 
 @dataclass(frozen=True, slots=True)
 class Transient:

@@ -127,7 +127,7 @@ class OpenAILabeler:
                 )
         except (ItemFailed, BudgetExhausted) as failed:
             log.warning("%s: %s", self.model, failed)
-            reason = failed.reason if isinstance(failed, ItemFailed) else Reason.BUDGET_EXHAUSTED
+            reason = failed.outcome if isinstance(failed, ItemFailed) else Reason.BUDGET_EXHAUSTED
         talk.reasons |= {one.cluster_id: reason for one in group if one.cluster_id not in talk.kept}
 
 

@@ -12,6 +12,8 @@ from llma_assets.llm.prices import Price, cost_usd
 
 # What a server adds to a request on its own: marks around messages, and the schema in another form.
 _OVERHEAD_TOKENS = 200
+# Bytes of our instructions and the schema, with a few lines of text.
+_SHORT_REQUEST_TOKENS = 6_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,13 @@ class Meter:
             await self._settled.wait()
         self._open += 1
         return reservation
+
+    def has_room_for_more(self, max_output_tokens: int) -> bool:
+        """Whether a call with a short text might still fit, where one with a long text did not."""
+        if self._budget is None or self.price is None:
+            return True
+        least_usd = cost_usd(self.price, _SHORT_REQUEST_TOKENS, 0, max_output_tokens) or 0.0
+        return self._budget.fits(least_usd)
 
     def settle(self, reservation: Reservation | None, usd: float | None) -> None:
         """Put what was really spent in place of a reservation; None: it is not known, so the reservation stays."""

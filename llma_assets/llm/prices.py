@@ -140,6 +140,12 @@ def prices_source() -> str:
     return f"{_LIBRARY} {version(_LIBRARY)}"
 
 
+def context_window(model: str, is_openai: bool) -> int | None:
+    """Tokens that a model reads and writes at most, by the same list; None where it is not known."""
+    info = _openai().find_model(model) if is_openai else None
+    return None if info is None else info.context_window
+
+
 @cache
 def _list_price(model: str) -> Price | None:
     info = _openai().find_model(model)

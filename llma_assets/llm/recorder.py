@@ -77,6 +77,22 @@ class Recorder:
         with self._swallowing(), self._flush_lock:
             self._write(self._take())
 
+    def totals(self) -> dict[str, int | float | None]:
+        """What the calls so far took: their number, dollars (None where none is known) and tokens."""
+        with self._lock:
+            waiting = [record for _, record in self._records]
+            calls = self._recorded
+        known = self._sums.columns()
+
+        def total(name: str) -> Any:
+            values = [known[name], *(getattr(record, name) for record in waiting)]
+            found = [value for value in values if value is not None]
+            return sum(found) if found else None
+
+        names = {"cost_usd": "llm_cost_usd_of_this_run", "input_tokens": "llm_input_tokens_of_this_run",
+                 "output_tokens": "llm_output_tokens_of_this_run"}  # fmt: skip
+        return {"llm_calls_of_this_run": calls} | {shown: total(name) for name, shown in names.items()}
+
     def close(self, outcome: str, figures: Mapping[str, int | float]) -> None:
         """Write what is left and the `$ai_trace` row of the task. Never raises; a second time does nothing.
 
@@ -160,6 +176,10 @@ class Recorder:
 
 class NullRecorder:
     """Records nothing, for work without calls and for tests."""
+
+    def totals(self) -> dict[str, int | float | None]:
+        """Nothing."""
+        return {}
 
     def call(self, record: CallRecord) -> None:
         """Does nothing."""

@@ -12,6 +12,7 @@ from llma_assets.llm.client import ChatAnswer, LlmClient
 from llma_assets.llm.failures import ItemFailed
 from llma_assets.llm.fan_out import fan_out
 from llma_assets.llm.fence import new_fence
+from llma_assets.llm.prices import context_window
 from llma_assets.llm.prompts import load_prompt
 from llma_assets.settings import Settings
 from llma_assets.summarization.outcome import ItemText, Keep, SummaryOutcome, forget
@@ -26,6 +27,11 @@ PROMPT_VERSION = "summarize.v1"
 MODEL_SETTING = "LLMA_OPENAI_SUMMARY_MODEL"
 # A summary takes about 1,000 tokens; models that think first count their thoughts as output.
 MAX_OUTPUT_TOKENS = 8_000
+# Our instructions and the schema.
+PROMPT_TOKENS = 1_500
+# Traces have about 3.5 characters a token (benchmarks/tokens.py); lower, so that few turn out too long.
+CHARS_PER_TOKEN = 2.8
+MIN_TEXT_CHARS = 2_000
 # Items after which the calls so far are written to llm_calls; a killed run loses the records of fewer.
 FLUSH_ITEMS = 200
 
@@ -35,6 +41,7 @@ class OpenAISummarizer:
 
     Args:
         model_name: as the server calls it.
+        max_text_chars: longest text that the model can read; None if that is not known.
         fence: gives the random mark of each call.
     """
 
@@ -46,10 +53,12 @@ class OpenAISummarizer:
         access: Access,
         *,
         mode: Literal["minimal", "detailed"] = "detailed",
+        max_text_chars: int | None = None,
         fence: Callable[[], str] = new_fence,
     ):
         self.model = f"openai/{model_name}"
         self.mode: str = mode
+        self.max_text_chars = max_text_chars
         self._model_name = model_name
         self._access = access
         self._fence = fence
@@ -58,7 +67,8 @@ class OpenAISummarizer:
     @classmethod
     def from_settings(cls, settings: Settings, access: Access) -> Self:
         """The summarizer that the settings describe."""
-        return cls(settings.openai_summary_model, access, mode=settings.summary_mode)
+        most = max_text_chars(settings, access)
+        return cls(settings.openai_summary_model, access, mode=settings.summary_mode, max_text_chars=most)
 
     def summarize(self, items: Iterable[ItemText], keep: Keep = forget) -> Iterator[SummaryOutcome]:
         """One outcome for each item, as calls finish. At most twice the concurrency of texts are held at once.
@@ -123,7 +133,7 @@ class OpenAISummarizer:
                 messages = repair_messages(self._prompt, messages, answer.content, {"problem": problem})
         except ItemFailed as failed:
             log.warning("%s: %s", self.model, failed)
-            reason = failed.reason
+            reason = failed.outcome
         return self._finished(item, summary, reason, answers)
 
     def _read(self, answer: ChatAnswer, item: ItemText, fence: str) -> tuple[Summary | None, str]:
@@ -159,6 +169,16 @@ class OpenAISummarizer:
             InputRejected: a budget is set, and the model's price is not known.
         """
         return LlmClient(self._access, self._model_name, MODEL_SETTING)
+
+
+def max_text_chars(settings: Settings, access: Access) -> int | None:
+    """Characters of text that the model for summaries can read beside the rest of a call; None if not known."""
+    listed = context_window(settings.openai_summary_model, access.endpoint.is_openai)
+    tokens = settings.openai_context_tokens or listed
+    if tokens is None:
+        return None
+    # Of a small context the answer gets a third at most.
+    return max(MIN_TEXT_CHARS, int((tokens - min(MAX_OUTPUT_TOKENS, tokens // 3) - PROMPT_TOKENS) * CHARS_PER_TOKEN))
 
 
 def _attempts(answers: list[ChatAnswer]) -> int:

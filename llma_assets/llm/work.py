@@ -1,5 +1,6 @@
 """Opens and closes what the LLM calls of one task share, and says in the records how the task ended."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ from llma_assets.llm.recorder import Recorder
 from llma_assets.llm.task import LlmTask
 from llma_assets.settings import Settings
 from llma_assets.traces.redaction import Redactor
+
+# What is left of the time that Dagster gives the job: vectors come after summaries, names in a shorter one.
+MAX_DEADLINE_S = {"embeddings": 1_200.0, "cluster_labels": 1_200.0}
 
 
 @contextmanager
@@ -42,7 +46,7 @@ def opened(
         task=task,
         policy=RetryPolicy(max_attempts=settings.openai_max_attempts),
         concurrency=settings.openai_concurrency,
-        deadline=time.monotonic() + settings.openai_deadline_s,
+        deadline=time.monotonic() + min(settings.openai_deadline_s, MAX_DEADLINE_S.get(task.asset, math.inf)),
         budget=budget,
         recorder=recorder,
         redact=redactor.text if redactor else None,

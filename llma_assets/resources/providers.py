@@ -51,10 +51,12 @@ class Opened(Generic[Provider]):
     provider: Provider
     redactor: "Redactor | None" = None
     figures: dict[str, Any] = field(default_factory=dict)
+    totals: Callable[[], dict[str, Any]] = dict
 
     def done(self, report: StageReport) -> StageReport:
-        """Note in the record of the task what came out of it."""
+        """Note in the record of the task what came out of it, and in the report what the calls took."""
         self.figures |= report.figures | {"items": report.items}
+        report.figures.update(self.totals())
         return report
 
 
@@ -116,9 +118,16 @@ class Providers(dg.ConfigurableResource):
             redactor = redactor_for(settings, access.endpoint)
             # A batch that is open is collected, whatever is set since: its items are paid for.
             if settings.openai_delivery == "batch" or waits_for_batch(lake, task.team_day):
-                yield Opened(OpenAIBatchSummarizer.from_settings(settings, access, lake), redactor, figures)
+                yield Opened(
+                    OpenAIBatchSummarizer.from_settings(settings, access, lake),
+                    redactor,
+                    figures,
+                    access.recorder.totals,
+                )
             else:
-                yield Opened(OpenAISummarizer.from_settings(settings, access), redactor, figures)
+                yield Opened(
+                    OpenAISummarizer.from_settings(settings, access), redactor, figures, access.recorder.totals
+                )
 
     @contextmanager
     def open_embedder(self, task: LlmTask, lake: Lake, now: Callable[[], datetime]) -> Iterator[Opened[Embedder]]:
@@ -135,7 +144,7 @@ class Providers(dg.ConfigurableResource):
         from llma_assets.llm.work import opened
 
         with opened(settings, task, lake, now, self._dialects) as (access, figures):
-            yield Opened(OpenAIEmbedder.from_settings(settings, access), None, figures)
+            yield Opened(OpenAIEmbedder.from_settings(settings, access), None, figures, access.recorder.totals)
 
     @contextmanager
     def open_labeler(self, task: LlmTask, lake: Lake, now: Callable[[], datetime]) -> Iterator[Opened[Labeler]]:
@@ -150,7 +159,7 @@ class Providers(dg.ConfigurableResource):
         from llma_assets.llm.work import opened
 
         with opened(settings, task, lake, now, self._dialects) as (access, figures):
-            yield Opened(OpenAILabeler.from_settings(settings, access), None, figures)
+            yield Opened(OpenAILabeler.from_settings(settings, access), None, figures, access.recorder.totals)
 
 
 def local_embedder(settings: Settings) -> Embedder:

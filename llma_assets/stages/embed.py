@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,10 +52,12 @@ class EmbedDay:
             version = embeddings_version(self.lake.source_version("trace_summaries", team_day) or "", self.recipe)
             summaries = self.lake.read("trace_summaries", team_day)
             rows = [row for row in summaries.to_pylist() if row["status"] == ItemStatus.SUMMARIZED]
-            texts = {vector_key(self.embedder.model, text): text for text in map(embedded_text, rows)}
+            owners = {vector_key(self.embedder.model, embedded_text(row)): row for row in rows}
+            texts = {content_hash: embedded_text(row) for content_hash, row in owners.items()}
             known = {h: vector for h, vector in self._known(team_day, checkpoint).items() if h in texts}
             hits = len(known)
-            vectors = known | self._embed({h: texts[h] for h in sorted(texts) if h not in known}, team_day, checkpoint)
+            todo = {h: texts[h] for h in sorted(texts) if h not in known}
+            vectors = known | self._embed(todo, [owners[h]["item_id"] for h in todo], team_day, checkpoint)
             dim = max((len(vector) for vector in vectors.values() if not isinstance(vector, str)), default=0)
             table = pa.Table.from_pylist([self._row(team_day, row, vectors, dim) for row in rows], EMBEDDINGS)
             if Reason.BUDGET_EXHAUSTED in table["reason"].to_pylist():
@@ -72,14 +75,15 @@ class EmbedDay:
         kept = kept.filter(pc.is_null(kept["reason"]))
         return dict(zip(kept["content_hash"].to_pylist(), to_matrix(kept["embedding"]), strict=True))
 
-    def _embed(self, texts: dict[str, str], team_day: TeamDay, checkpoint: Checkpoint) -> dict[str, Any]:
-        """For each content hash its vector, or the reason why there is none."""
+    def _embed(
+        self, texts: dict[str, str], item_ids: Sequence[str], team_day: TeamDay, checkpoint: Checkpoint
+    ) -> dict[str, Any]:
+        """For each content hash its vector, or the reason why there is none. `item_ids` are for messages."""
         hashes: list[str] = list(texts)
         progress = Progress(self.log, f"{team_day} embeddings")
         made: dict[str, Any] = {}
-
         try:
-            for places, vectors in self.embedder.parts([texts[h] for h in hashes]):
+            for places, vectors in self.embedder.parts([texts[h] for h in hashes], item_ids):
                 part = [hashes[place] for place in places]
                 reasons = check_vectors(vectors, len(part), vectors.shape[1], part)
                 good = {h: vector for h, vector, reason in zip(part, vectors, reasons, strict=True) if reason is None}

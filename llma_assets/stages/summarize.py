@@ -33,6 +33,10 @@ from llma_assets.vocabulary import ItemStatus, Level, Reason
 TABLE = "trace_summaries"
 # Outcomes that are nobody's failure; everything else without a summary failed.
 _SKIPS = (Reason.NO_TEXT, Reason.TOO_LARGE, Reason.CONTENT_EXPIRED, Reason.BUDGET_EXHAUSTED)
+# Of these, what a model answered is not paid for again: it would say the same of the same content.
+_ANSWERED = (Reason.REFUSED, Reason.CONTEXT_TOO_LONG, Reason.INVALID_RESPONSE)
+# Items with these are tried again another day.
+_LEFT = (Reason.BUDGET_EXHAUSTED, Reason.LLM_ERROR)
 
 Row = dict[str, Any]
 Key = tuple[str, str]
@@ -81,8 +85,7 @@ class SummarizeDay:
             written = self.lake.write(TABLE, team_day, table, version)
             checkpoint.clear()
             self.summarizer.written()
-        paid_usd = sum(row["cost_usd"] or 0.0 for row in made.values())
-        report = _report(team_day, written, table, len(reused), paid_usd, time.monotonic() - started)
+        report = _report(team_day, written, table, len(reused), time.monotonic() - started)
         self.log.info("%s: %s", team_day, report.counts)
         return report
 
@@ -95,8 +98,9 @@ class SummarizeDay:
         progress = Progress(self.log, f"{team_day} summaries")
 
         def keep(outcome: SummaryOutcome) -> None:
-            if outcome.summary is not None:
-                checkpoint.append([self.filled(todo[outcome.key], outcome)])
+            row = self.filled(todo[outcome.key], outcome)
+            if _is_final(row):
+                checkpoint.append([row])
 
         try:
             for outcome in self._outcomes(self.texts(team_day, todo, last_day), todo, keep):
@@ -114,7 +118,7 @@ class SummarizeDay:
     def texts(self, team_day: TeamDay, todo: dict[Key, Row], last_day: Any) -> Iterator[ItemText | SummaryOutcome]:
         """The text representation of each item, trace by trace, so that memory holds one trace."""
         trace_ids = sorted({row["trace_id"] for row in todo.values()})
-        cap = self.settings.max_text_chars
+        cap = min(self.settings.max_text_chars, self.summarizer.max_text_chars or self.settings.max_text_chars)
         for events in self.source.traces(team_day, trace_ids, last_day):
             keys = [(str(Level.TRACE), events[0].trace_id), *((str(Level.GENERATION), event.uuid) for event in events)]
             wanted = [key in todo for key in keys]
@@ -231,10 +235,18 @@ def kept_rows(
     return {
         _key(row): row
         for row in pa.concat_tables(parts).to_pylist()
-        if row["status"] == ItemStatus.SUMMARIZED or row["reason"] in (Reason.NO_TEXT, Reason.CONTENT_EXPIRED)
+        if _is_final(row)
         if (row["model"], row["mode"], row["prompt_version"]) == made_by
         if _key(row) in wanted and row["content_hash"] == wanted[_key(row)]["content_hash"]
     }
+
+
+def _is_final(row: Row) -> bool:
+    """Whether the same summarizer would make nothing better of the same content, or would be paid for it again."""
+    if row["status"] == ItemStatus.SUMMARIZED or row["reason"] in (Reason.NO_TEXT, Reason.CONTENT_EXPIRED):
+        return True
+    was_answered = row["latency_s"] is not None or row["input_tokens"] is not None
+    return row["reason"] in _ANSWERED and was_answered
 
 
 def source_version(rows: Iterable[Row]) -> str:
@@ -249,7 +261,7 @@ def source_version(rows: Iterable[Row]) -> str:
     if not finished:
         return ""
     whole = hashlib.sha256(",".join(level + content for level, _, content in finished).encode()).hexdigest()
-    if any(row["reason"] == Reason.BUDGET_EXHAUSTED for row in rows):
+    if any(row["reason"] in _LEFT for row in rows):
         return version_of_part(whole, sum(row["status"] == ItemStatus.SUMMARIZED for row in rows))
     return whole
 
@@ -262,9 +274,7 @@ def _notes(notes: Sequence[Note]) -> list[dict[str, str]]:
     return [{"text": note.text, "line_refs": note.line_refs} for note in notes]
 
 
-def _report(
-    team_day: TeamDay, written: Any, table: pa.Table, reused: int, paid_usd: float, duration_s: float
-) -> StageReport:
+def _report(team_day: TeamDay, written: Any, table: pa.Table, reused: int, duration_s: float) -> StageReport:
     statuses, reasons = table["status"].to_pylist(), table["reason"].to_pylist()
     summarized = statuses.count(ItemStatus.SUMMARIZED)
     levels = table["level"].to_pylist()
@@ -282,8 +292,7 @@ def _report(
             "summaries_skipped": statuses.count(ItemStatus.SKIPPED),
             "summaries_failed": statuses.count(ItemStatus.FAILED),
             "cache_hits": reused,
-            "is_partial": int(Reason.BUDGET_EXHAUSTED in reasons),
-            "llm_cost_usd_of_this_run": paid_usd,
+            "is_partial": int(any(reason in _LEFT for reason in reasons)),
             "llm_cost_usd": sum(filter(None, table["cost_usd"].to_pylist())),
             "llm_input_tokens": sum(filter(None, table["input_tokens"].to_pylist())),
             "llm_output_tokens": sum(filter(None, table["output_tokens"].to_pylist())),

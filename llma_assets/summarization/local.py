@@ -16,6 +16,7 @@ class ExtractiveSummarizer:
     """
 
     model = "extractive"
+    max_text_chars: int | None = None
     # Line refs point into the text, so a changed rendering is a changed summary.
     prompt_version = f"v{EXTRACTIVE_VERSION}-text{TEXT_VERSION}"
 

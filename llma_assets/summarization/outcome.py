@@ -44,11 +44,16 @@ def forget(outcome: SummaryOutcome) -> None:
 
 
 class Summarizer(Protocol):
-    """Whoever writes summaries. `model`, `mode` and `prompt_version` are part of the cache key."""
+    """Whoever writes summaries. `model`, `mode` and `prompt_version` are part of the cache key.
+
+    Attributes:
+        max_text_chars: longest text that it can read; None for any.
+    """
 
     model: str
     mode: str
     prompt_version: str
+    max_text_chars: int | None
 
     def summarize(self, items: Iterable[ItemText], keep: Keep = forget) -> Iterator[SummaryOutcome]:
         """One outcome for each item, in any order; `keep` gets each first, the moment it is known.

@@ -10,7 +10,7 @@ from typing import Any
 
 from llma_assets.errors import InputRejected
 from llma_assets.summarization.flow import flow_diagram
-from llma_assets.summarization.grounding import is_addressed_to_reader, stems_of, words_of
+from llma_assets.summarization.grounding import dictated_stems, stems_of, words_of
 from llma_assets.summarization.prompt import BULLETS, MAX_NOTES, MAX_STEPS, MAX_TITLE_WORDS
 from llma_assets.summarization.summary import Note, Summary
 from llma_assets.traces.representation import TextRepresentation
@@ -60,7 +60,7 @@ def read_summary(answer: Mapping[str, Any], text: TextRepresentation, mode: str,
         bullets=bullets,
         notes=_notes(answer, "interesting_notes", text, MAX_NOTES),
     )
-    if _is_dictated(summary.title, text.text):
+    if stems_of(words_of(summary.title)) & dictated_stems(text.text):
         raise InputRejected("`title` repeats what the run tells its reader to write; say what the user wanted")
     said = [summary.title, *steps, *(note.text for note in (*summary.bullets, *summary.notes))]
     if any(fence.strip("= ") in one for one in said):
@@ -86,16 +86,6 @@ def checked_refs(refs: str, text: TextRepresentation, limit: int = MAX_REFS) -> 
         if 1 <= start <= end <= text.line_count:
             found.append(text.line_ref(start, end))
     return ", ".join([ref for ref in dict.fromkeys(found) if ref][:limit])
-
-
-def _is_dictated(title: str, text: str) -> bool:
-    """Whether some word of the title stands only where the text tells its reader what to write."""
-    if not is_addressed_to_reader(text):
-        return False
-    lines = text.split("\n")
-    dictated = stems_of(words_of("\n".join(line for line in lines if is_addressed_to_reader(line))))
-    used = stems_of(words_of("\n".join(line for line in lines if not is_addressed_to_reader(line))))
-    return bool(stems_of(words_of(title)) & (dictated - used))
 
 
 def _title(value: object) -> str:

@@ -81,8 +81,9 @@ def test_no_cluster_no_call(make: Make, server: Server) -> None:
         lambda entries: entries[::-1],
         lambda entries: [{"cluster_id": 99, "title": "Not one of these", "description": ["a b", "c d"]}, *entries],
         lambda entries: [None, 5, {"title": "No number"}, {"cluster_id": True}, *entries],
+        lambda entries: [one | {"extra": {"a": 1}, "team": "other"} for one in entries],
     ],
-    ids=["other order", "unknown id", "junk"],
+    ids=["other order", "unknown id", "junk", "extra keys"],
 )
 def test_entries_never_shift(make: Make, server: Server, change: Any) -> None:
     honest = make().label(EVIDENCE)

@@ -213,7 +213,7 @@ def test_calls_under_way_are_kept_when_the_quota_ends(make: Make, server: Server
         (Reply(400, message="This model's maximum context length is 8192 tokens."), Reason.CONTEXT_TOO_LONG),
         (Reply(413), Reason.CONTEXT_TOO_LONG),
         (Reply(429, "rate_limit_exceeded", message="Request too large for m"), Reason.CONTEXT_TOO_LONG),
-        (Reply(400, message="odd"), Reason.LLM_ERROR),
+        (Reply(400, message="odd"), Reason.REFUSED),
     ],
     ids=str,
 )

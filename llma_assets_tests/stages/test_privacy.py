@@ -103,9 +103,7 @@ def sent(server: Server) -> str:
 
 
 @pytest.mark.parametrize("summarizer", ["openai", "extractive"])
-def test_no_secret_reaches_the_server(
-    remote: Server, lake: Lake, ingest: Callable[..., Any], summarizer: str
-) -> None:
+def test_no_secret_reaches_the_server(remote: Server, lake: Lake, ingest: Callable[..., Any], summarizer: str) -> None:
     """Also where summaries are made here, word for word, and only vectors and names are asked for."""
     ingest(_events())
     run_all(lake, Providers(summarizer=summarizer, embedder="openai", labeler="openai"))

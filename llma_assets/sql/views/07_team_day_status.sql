@@ -22,7 +22,8 @@ summarized AS (
         count(*) FILTER (reason IS NULL OR reason <> 'not_sampled' AND reason <> 'not_finished') AS sampled,
         count(*) FILTER (status = 'summarized') AS summarized,
         count(*) FILTER (status = 'failed') AS failed,
-        count(*) FILTER (reason = 'budget_exhausted') AS unpaid
+        count(*) FILTER (reason = 'budget_exhausted') AS unpaid,
+        count(*) FILTER (reason = 'llm_error') AS unanswered
     FROM trace_summaries GROUP BY ALL
 ),
 spend AS (
@@ -89,7 +90,7 @@ joined AS (
         coalesce(window_items, 0) AS window_items,
         coalesce(clusters, 0) AS clusters,
         coalesce(emitted, 0) AS emitted,
-        coalesce(unpaid, 0) + coalesce(unembedded, 0) AS unpaid,
+        coalesce(unpaid, 0) + coalesce(unembedded, 0) + coalesce(unanswered, 0) AS left_for_later,
         coalesce(llm_cost_usd, 0) AS llm_cost_usd,
         coalesce(llm_calls, 0) AS llm_calls,
         coalesce(llm_calls_unpriced, 0) AS llm_calls_unpriced,
@@ -121,7 +122,7 @@ joined AS (
 )
 SELECT
     team_id, date, events, items, sampled, summarized, skipped, failed, embedded, window_items, clusters, emitted,
-    unpaid > 0 AS is_partial,
+    left_for_later > 0 AS is_partial,
     llm_cost_usd, llm_calls, llm_calls_unpriced, llm_input_tokens, llm_output_tokens, llm_cache_hits,
     CASE
         WHEN emitted > 0 THEN 'shown'
