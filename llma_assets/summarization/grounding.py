@@ -26,8 +26,9 @@ _SET_ASIDE = (
 # Verbs that come after what they are about.
 _LAST = frozenset(("yok say", "unut", "무시", "अनदेखा", "無視", "忘れ"))
 _TOLD = (
-    r"instructions?\b|prompts?\b|(?:previous|prior|earlier|above|your|all|these) (?:the )?rules?\b|anweisung|regeln\b|instrucci[oó]n|instruç|consignes?\b|istruzion|instructies|"
-    r"instrukcj|polece|инструкци|указани|правил|talimat|komut|지시|명령|(?:ال)?تعليمات|(?:ال)?أوامر|निर्देश|指令|指示|说明|提示|命令"
+    r"instructions?\b|prompts?\b|(?:previous|prior|earlier|above|your|all|these) (?:the )?rules?\b|anweisung|regeln\b|"
+    r"instrucci[oó]n|instruç|consignes?\b|istruzion|instructies|instrukcj|polece|инструкци|указани|правил|talimat|komut|"
+    r"지시|명령|(?:ال)?تعليمات|(?:ال)?أوامر|निर्देश|指令|指示|说明|提示|命令"
 )
 _TOLD_AFTER = re.compile(rf"^(?!\w*ed\b)\w*\b.{{0,60}}?\b(?:{_TOLD})|^(?:忽略|无视).{{0,20}}(?:{_TOLD})")
 _TOLD_BEFORE = re.compile(rf"(?:{_TOLD})\w*.{{0,30}}$")
@@ -36,7 +37,8 @@ _TITLING = (
     *("the title", "your title", "its title", "with title", "der titel", "le titre", "el título", "il titolo"),
 )
 _TITLED = re.compile(
-    r"\b(?:title|entitle|name|label|rename) (?:this|the|these|your) (?:\w+ )?(?:trace|record|run|summary|group|cluster)\b"
+    r"\b(?:title|entitle|name|label|rename) (?:this|the|these|your) (?:\w+ )?"
+    r"(?:trace|record|run|summary|group|cluster)\b"
     r"|\b(?:title|entitle) (?:this|the|your) (?:\w+ )?(?:chat|conversation)\b"
     r"|\b(?:set|use|make|change) (?:the|your|its) title (?:to|as|be|into)\b"
     r"|\b(?:answer|respond|reply|output) (?:only )?with (?:the )?title\b"
