@@ -89,10 +89,10 @@ def test_doctor_names_a_missing_model_and_what_to_type(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "text", "reason"),
-    [(12, "a question about parking", "too_few_items (12 of 20)"), (25, None, "no_text")],
+    [(12, "a question about parking", "too_few_items (12 of 20)"), (25, None, "content_expired")],
 )
 def test_a_team_with_nothing_to_show_is_told_why(tmp_path: Path, count: int, text: str | None, reason: str) -> None:
-    """A team of 12 traces, a team whose every trace is empty: status says why, nothing is emitted."""
+    """A team of 12 traces, a team whose every trace lost its text: status says why, nothing is emitted."""
     assert llma("ingest", str(write_events(tmp_path / "e.jsonl", count, text)), "--team", "acme").returncode == 0
     done = llma("run", "--team", "acme", "--date", "2026-03-09", "--json")
     assert done.returncode == 3, done.stderr
