@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from llma_assets.assets.cluster_assignments import cluster_assignments
 from llma_assets.assets.cluster_events import cluster_events
 from llma_assets.assets.cluster_labels import cluster_labels
+from llma_assets.assets.cluster_lineage import cluster_lineage
 from llma_assets.assets.embeddings import embeddings
 from llma_assets.assets.trace_summaries import trace_summaries
 from llma_assets.lake import Lake
@@ -26,7 +27,7 @@ _STATUS_THAT_COUNTS = {"trace_summaries": ItemStatus.SUMMARIZED, "embeddings": I
 
 
 def count_items(lake: Lake, table: str, team_day: TeamDay) -> int:
-    """Items that a partition holds: summarized, embedded, clustered, named or emitted ones.
+    """Items that a partition holds: summarized, embedded, clustered, matched, named or emitted ones.
 
     Raises:
         PartitionMissing: the partition was never written.
@@ -71,5 +72,5 @@ def _zero_item_check(asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
 
 zero_item_checks = [
     _zero_item_check(asset)
-    for asset in (trace_summaries, embeddings, cluster_assignments, cluster_labels, cluster_events)
+    for asset in (trace_summaries, embeddings, cluster_assignments, cluster_lineage, cluster_labels, cluster_events)
 ]

@@ -5,6 +5,7 @@ import dagster as dg
 from llma_assets.assets.cluster_assignments import cluster_assignments
 from llma_assets.assets.cluster_events import cluster_events
 from llma_assets.assets.cluster_labels import cluster_labels
+from llma_assets.assets.cluster_lineage import cluster_lineage
 from llma_assets.assets.embeddings import embeddings
 from llma_assets.assets.trace_events import trace_events
 from llma_assets.assets.trace_summaries import trace_summaries
@@ -34,7 +35,15 @@ def resources(settings: Settings, clock: Clock | None = None) -> dict[str, dg.Co
 
 
 defs = dg.Definitions(
-    assets=[trace_events, trace_summaries, embeddings, cluster_assignments, cluster_labels, cluster_events],
+    assets=[
+        trace_events,
+        trace_summaries,
+        embeddings,
+        cluster_assignments,
+        cluster_lineage,
+        cluster_labels,
+        cluster_events,
+    ],
     asset_checks=zero_item_checks,
     jobs=[summarize_traces, cluster_traces],
     schedules=[hourly_summaries, daily_clusters],

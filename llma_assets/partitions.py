@@ -37,6 +37,16 @@ window_mapping = dg.MultiPartitionMapping(
     }
 )
 
+# Today's clusters beside those of the newest earlier run: one mapping, as Dagster takes one dependency on an asset.
+lineage_mapping = dg.MultiPartitionMapping(
+    {
+        "date": dg.DimensionPartitionMapping(
+            "date", dg.TimeWindowPartitionMapping(start_offset=-_settings.lineage_days, end_offset=0)
+        ),
+        "team": dg.DimensionPartitionMapping("team", dg.IdentityPartitionMapping()),
+    }
+)
+
 
 def partition_key(team_day: TeamDay) -> dg.MultiPartitionKey:
     """The key of a (team, day), such as `2026-01-02|42`."""

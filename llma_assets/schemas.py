@@ -207,6 +207,38 @@ CLUSTER_ASSIGNMENTS = pa.schema(
     ]
 )
 
+# One row an edge between a cluster of a clustering run and one of the earlier run that it is compared with.
+CLUSTER_LINEAGE = pa.schema(
+    [
+        *_PARTITION,
+        _required("clustering_run_id", pa.string()),
+        _required("level", pa.string()),
+        _required("job_id", pa.string()),
+        # Of the runs as they were compared: an edge between other clusters than the present ones is not followed.
+        _required("content_hash", pa.string()),
+        _required("change", pa.string()),
+        # Null for a cluster that died.
+        pa.field("cluster_id", pa.int32()),
+        pa.field("size", pa.int64()),
+        # Null where there is no run to compare with; `reason` says why.
+        pa.field("earlier_clustering_run_id", pa.string()),
+        pa.field("earlier_date", pa.date32()),
+        pa.field("earlier_content_hash", pa.string()),
+        # Null for a cluster that was born.
+        pa.field("earlier_cluster_id", pa.int32()),
+        pa.field("earlier_size", pa.int64()),
+        # members, or centroids where the members say nothing.
+        pa.field("basis", pa.string()),
+        # These count only items that both runs looked at.
+        pa.field("shared_items", pa.int64()),
+        pa.field("jaccard", pa.float64()),
+        pa.field("share", pa.float64()),
+        pa.field("earlier_share", pa.float64()),
+        pa.field("centroid_cosine", pa.float64()),
+        pa.field("reason", pa.string()),
+    ]
+)
+
 CLUSTER_LABELS = pa.schema(
     [
         *_PARTITION,
@@ -228,6 +260,15 @@ CLUSTER_LABELS = pa.schema(
         pa.field("input_tokens", pa.int64()),
         pa.field("output_tokens", pa.int64()),
         pa.field("cost_usd", pa.float64()),
+        # Why the cluster has this name: kept from the earlier run, or made now for the reason given.
+        pa.field("name_reason", pa.string()),
+        # The title that it had in the earlier run, or the cluster that it was split from.
+        pa.field("previous_title", pa.string()),
+        # The run and cluster that a kept name was made for, null where it was made for this one; the evidence is
+        # that of its making, too.
+        pa.field("carried_from", pa.string()),
+        pa.field("carried_cluster_id", pa.int32()),
+        pa.field("named_date", pa.date32()),
     ]
 )
 
@@ -323,6 +364,7 @@ PARTITION_TABLES = {
     "trace_summaries": TRACE_SUMMARIES,
     "embeddings": EMBEDDINGS,
     "cluster_assignments": CLUSTER_ASSIGNMENTS,
+    "cluster_lineage": CLUSTER_LINEAGE,
     "cluster_labels": CLUSTER_LABELS,
     "cluster_events": CLUSTER_EVENTS,
     "llm_batches": LLM_BATCHES,

@@ -114,6 +114,11 @@ class Settings(BaseSettings):
         return self.lake_url or str(self.home)
 
     @property
+    def lineage_days(self) -> int:
+        """Days that the lineage of clusters looks back for an earlier run: windows further apart share no item."""
+        return max(self.window_days, self.interval_days)
+
+    @property
     def embedding_recipe(self) -> str:
         """What makes vectors out of summaries. Where it changes, embeddings are stale."""
         asked = f"/{self.openai_embedding_dimensions}" if self.openai_embedding_dimensions else ""

@@ -67,7 +67,10 @@ def write_views_file(lake: Lake, settings: Settings) -> Path | None:
     if not lake.is_local:
         return None
     target, version = Path(lake.root, VIEWS_FILE), Path(lake.root, ".views-version")
-    text = "\n".join(_statements(lake, settings))
+    # A view holds the columns that its tables had when it was made.
+    text = "\n".join(
+        [*_statements(lake, settings), *(f"-- {table}: {TABLES[table].names}" for table in sorted(TABLES))]
+    )
     if target.exists() and version.exists() and version.read_text() == text:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -83,9 +86,7 @@ def write_views_file(lake: Lake, settings: Settings) -> Path | None:
 def _create_views(connection: Any, lake: Lake, settings: Settings) -> None:
     for table, schema in TABLES.items():
         # A file without rows, so that the view of a table that was never written is empty, not an error.
-        path = f"{lake.root}/{table}/{_SCHEMA_FILE}"
-        if not lake.fs.exists(path):
-            lake.write_schema(path, schema)
+        lake.write_schema(f"{lake.root}/{table}/{_SCHEMA_FILE}", schema)
     for statement in _statements(lake, settings):
         connection.execute(statement)
 

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from llma_assets.assets.cluster_assignments import cluster_assignments
+from llma_assets.assets.cluster_lineage import cluster_lineage
 from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
 from llma_assets.llm.task import LlmTask
 from llma_assets.partitions import team_days_partitions
@@ -21,17 +22,18 @@ from llma_assets.team_day import TeamDay
     group_name=GROUP,
     owners=OWNERS,
     kinds={"python", "parquet"},
-    deps=[cluster_assignments],
+    deps=[cluster_assignments, cluster_lineage],
     partitions_def=team_days_partitions,
     backfill_policy=BACKFILL_POLICY,
     pool="labels",
-    code_version="1",
+    code_version="2",
 )
 def cluster_labels(
     context: dg.AssetExecutionContext, lake: LakeResource, providers: Providers, clock: Clock
 ) -> Iterator[Any]:
     """A title and a description for each cluster. Grain: one row a cluster of a clustering run. Guarantee: titles
-    are distinct within a run and rest on evidence that is stored beside them; who named a cluster is a column.
+    are distinct within a run and rest on evidence that is stored beside them; who named a cluster is a column. A
+    cluster that was kept from the earlier run keeps its name while its content is that which was named.
     """
 
     def stage(team_day: TeamDay) -> StageReport:

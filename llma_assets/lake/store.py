@@ -106,11 +106,12 @@ class Lake:
     # --- reading ----------------------------------------------------------------------------
 
     def read(self, table: str, team_day: TeamDay, columns: list[str] | None = None) -> pa.Table:
-        """Rows of one partition.
+        """Rows of one partition. A column that the table got after the file was written is null in all of them.
 
         Raises:
             PartitionMissing: it was never written.
-            PartitionCorrupt: the file fails its checksums, or was written by a newer version.
+            PartitionCorrupt: the file fails its checksums, was written by a newer version, or lacks a column that
+                may not be null.
         """
         path = self.path(table, team_day)
         if not self.fs.exists(path):
@@ -124,7 +125,7 @@ class Lake:
                 )
             # Parquet names list members its own way; the declared schema is what callers see.
             wanted = declared(table, columns)
-            return file.read(columns=wanted.names).select(wanted.names).cast(wanted)
+            return _with_new_columns(file.read(columns=wanted.names), wanted, path).cast(wanted)
 
     def read_days(self, table: str, team_days: Iterable[TeamDay], columns: list[str] | None = None) -> pa.Table:
         """Rows of several partitions, in their order; days never written are passed over."""
@@ -169,7 +170,14 @@ class Lake:
         return Written(path, conformed.num_rows, len(content), hashlib.sha256(content).hexdigest())
 
     def write_schema(self, path: str, schema: pa.Schema) -> None:
-        """Put a file without rows at `path`: it says what a table looks like before anything is in it."""
+        """Put a file without rows at `path`, if there is none or one of other columns.
+
+        It says what a table looks like before anything is in it, and has the columns that older files lack.
+        """
+        if self.fs.exists(path):
+            with self.open_parquet(path) as file:
+                if file.schema_arrow.equals(schema):
+                    return
         buffer = io.BytesIO()
         pq.write_table(schema.empty_table(), buffer, **PARQUET_OPTIONS)
         self.write_bytes(path, buffer.getvalue())
@@ -266,6 +274,18 @@ def conform(table: str, rows: pa.Table) -> pa.Table:
         return rows.select(schema.names).cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise InputRejected(f"{table}: rows do not fit the declared schema: {error}") from error
+
+
+def _with_new_columns(rows: pa.Table, wanted: pa.Schema, path: str) -> pa.Table:
+    """`rows` with the columns of `wanted` in their order, those that the file does not have full of nulls."""
+    for field in wanted:
+        if field.name not in rows.column_names:
+            if not field.nullable:
+                raise PartitionCorrupt(
+                    f"{path} was written before it had a column {field.name!r}; run the partition again"
+                )
+            rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
+    return rows.select(wanted.names)
 
 
 def beside_path(target: Path) -> Path:

@@ -1,0 +1,185 @@
+"""cluster_lineage: the clusters of a (team, day) against those of the newest earlier run of the same kind."""
+
+import hashlib
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from llma_assets.lake import Lake, Written
+from llma_assets.lineage.edge import Change, Edge, Unmatched
+from llma_assets.lineage.identity import RunKey, RunKind, earlier_run
+from llma_assets.lineage.match import Snapshot, all_born, match
+from llma_assets.schemas import CLUSTER_LINEAGE
+from llma_assets.stages.report import StageReport
+from llma_assets.team_day import TeamDay
+
+TABLE = "cluster_lineage"
+_RUNS = ["date", "clustering_run_id", "level", "job_id", "content_hash", "embedding_model", "method", "items_analyzed"]
+
+
+@dataclass(frozen=True, slots=True)
+class MatchClusters:
+    """Everything that matching one day's clusters needs.
+
+    Attributes:
+        days: how many days before its own an earlier run is looked for.
+    """
+
+    lake: Lake
+    days: int
+    log: logging.Logger
+
+    def run(self, team_day: TeamDay) -> StageReport:
+        """Write the partition, mend those that were compared with another run than this one, and report.
+
+        Raises:
+            PartitionMissing: the day's clusters were never written.
+        """
+        started = time.monotonic()
+        with self.lake.lock(TABLE, team_day):
+            table, written = self._write(team_day, self._pairs(team_day))
+        mended = [day for day in self._later(team_day) if self._mend(day)]
+        counts = Counter(table["change"].to_pylist())
+        reasons = Counter(reason for reason in table["reason"].to_pylist() if reason)
+        self.log.info("%s: %s", team_day, ", ".join(f"{n} {change}" for change, n in counts.items()) or "no clusters")
+        for day in mended:
+            self.log.info("%s: matched again, as %s is now the run before it", day, team_day.day)
+        return StageReport(
+            team_day=team_day,
+            written=written,
+            rows_in=_clusters(table, "clustering_run_id", "cluster_id")
+            + _clusters(table, "earlier_clustering_run_id", "earlier_cluster_id"),
+            items=table.num_rows,
+            counts=dict(counts) | dict(reasons),
+            empty_reason=None if table.num_rows else "no clustering run of this day has items",
+            figures={str(change): counts[change] for change in Change if change != Change.NO_CLUSTERS}
+            | {"later_days_matched_again": len(mended), "duration_s": round(time.monotonic() - started, 3)},
+            preview=table.select(
+                ["level", "change", "cluster_id", "earlier_cluster_id", "jaccard", "earlier_date", "reason"]
+            ),
+        )
+
+    def _pairs(self, team_day: TeamDay) -> "list[tuple[RunKey, RunKey | Unmatched]]":
+        """The day's runs that hold items, each with the run that it is compared with."""
+        runs = _run_keys(self.lake, team_day)
+        before: list[RunKey] = []
+        found = [(run, earlier_run(run, before)) for run in runs]
+        for day in reversed(team_day.window(self.days + 1)[:-1]):
+            if all(isinstance(earlier, RunKey) for _, earlier in found):
+                break
+            if self.lake.exists("cluster_assignments", day):
+                before += _run_keys(self.lake, day)
+                found = [(run, earlier_run(run, before)) for run in runs]
+        return found
+
+    def _write(
+        self, team_day: TeamDay, pairs: "Sequence[tuple[RunKey, RunKey | Unmatched]]"
+    ) -> tuple[pa.Table, Written]:
+        rows = [row for run, earlier in pairs for row in self._rows(team_day, run, earlier)]
+        table = pa.Table.from_pylist(rows, CLUSTER_LINEAGE)
+        return table, self.lake.write(TABLE, team_day, table, _version(pairs))
+
+    def _rows(self, team_day: TeamDay, run: RunKey, earlier: RunKey | Unmatched) -> list[dict[str, Any]]:
+        later, sizes = _snapshot(self.lake, team_day, run)
+        earlier_sizes: dict[int, int] = {}
+        known: dict[str, Any] = {}
+        if isinstance(earlier, RunKey):
+            before, earlier_sizes = _snapshot(self.lake, TeamDay(team_day.team, earlier.day), earlier)
+            edges = match(later, before)
+            known = {
+                "earlier_clustering_run_id": earlier.clustering_run_id,
+                "earlier_date": earlier.day,
+                "earlier_content_hash": earlier.content_hash,
+            }
+        else:
+            edges = all_born(later, earlier)
+        if not edges:
+            # All noise is not empty: the run is named and emitted, so it must not look like one without a result.
+            reason = None if isinstance(earlier, RunKey) else earlier
+            edges = [Edge(Change.NO_CLUSTERS, None, None, reason=reason)]
+        shared = dict.fromkeys(CLUSTER_LINEAGE.names) | known
+        shared |= {
+            "team_id": team_day.team,
+            "date": team_day.day,
+            "clustering_run_id": run.clustering_run_id,
+            "level": run.kind.level,
+            "job_id": run.kind.job_id,
+            "content_hash": run.content_hash,
+        }
+        return [
+            shared
+            | asdict(edge)
+            | {
+                "size": None if edge.cluster_id is None else sizes[edge.cluster_id],
+                "earlier_size": None if edge.earlier_cluster_id is None else earlier_sizes[edge.earlier_cluster_id],
+            }
+            for edge in edges
+        ]
+
+    def _later(self, team_day: TeamDay) -> list[TeamDay]:
+        days = [
+            TeamDay(team_day.team, team_day.day + (team_day.end - team_day.start) * n) for n in range(1, self.days + 1)
+        ]
+        return [day for day in days if self.lake.exists("cluster_assignments", day)]
+
+    def _mend(self, team_day: TeamDay) -> bool:
+        """Match a later day again if it was matched with other clusters than it would be now.
+
+        So a backfill in any order ends with the same edges. The lock comes first: whoever writes that day just now
+        may have looked before this one was there.
+        """
+        with self.lake.lock(TABLE, team_day):
+            written = self.lake.source_version(TABLE, team_day)
+            if written is None:
+                return False
+            pairs = self._pairs(team_day)
+            if written == _version(pairs):
+                return False
+            self._write(team_day, pairs)
+            return True
+
+
+def _clusters(edges: pa.Table, run: str, cluster: str) -> int:
+    """How many clusters are at one end of the edges."""
+    ends = zip(edges[run].to_pylist(), edges[cluster].to_pylist(), strict=True)
+    return len({end for end in ends if end[1] is not None})
+
+
+def _version(pairs: "Sequence[tuple[RunKey, RunKey | Unmatched]]") -> str:
+    """Of the runs on both sides."""
+    return hashlib.sha256(repr(pairs).encode()).hexdigest() if pairs else ""
+
+
+def _run_keys(lake: Lake, team_day: TeamDay) -> list[RunKey]:
+    """The clustering runs of a partition that hold items."""
+    rows = lake.read("cluster_assignments", team_day, _RUNS).to_pylist()
+    return [
+        RunKey(
+            row["date"],
+            row["clustering_run_id"],
+            row["content_hash"],
+            RunKind(row["level"], row["job_id"], row["embedding_model"], row["method"]),
+        )
+        for row in rows
+        if row["items_analyzed"]
+    ]
+
+
+def _snapshot(lake: Lake, team_day: TeamDay, run: RunKey) -> tuple[Snapshot, dict[int, int]]:
+    """The clusters of a run as they are matched, and their sizes."""
+    table = lake.read("cluster_assignments", team_day, ["clustering_run_id", "clusters", "items"])
+    row = table.filter(pc.equal(table["clustering_run_id"], run.clustering_run_id))
+    items = row["items"].combine_chunks().flatten()
+    cluster_of = dict(zip(items.field("item_id").to_pylist(), items.field("cluster_id").to_pylist(), strict=True))
+    clusters = row["clusters"].combine_chunks().flatten()
+    ids, sizes = clusters.field("cluster_id").to_pylist(), clusters.field("size").to_pylist()
+    flat = clusters.field("centroid").flatten().to_numpy(zero_copy_only=False)
+    centroids = np.asarray(flat, np.float32).reshape(len(ids), -1) if ids else np.empty((0, 0), np.float32)
+    return Snapshot(cluster_of, dict(zip(ids, centroids, strict=True))), dict(zip(ids, sizes, strict=True))
