@@ -1,18 +1,19 @@
 """Names made from the members' own phrases: the labeller that needs no model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from llma_assets.clustering.result import NOISE
 from llma_assets.labeling.description import describe
 from llma_assets.labeling.label import NOISE_TITLE, ClusterEvidence, Label
 from llma_assets.labeling.scoring import Phrase, rank_phrases
-from llma_assets.labeling.titles import choose_title
+from llma_assets.labeling.titles import choose_title, title_identity
 from llma_assets.labeling.wording import read_lexicon
 
 _KEYWORDS = 8
 
 
-def label_by_keywords(evidence: Sequence[ClusterEvidence]) -> list[Label]:
+def label_by_keywords(evidence: Sequence[ClusterEvidence], named: Mapping[int, Label] | None = None) -> list[Label]:
     """Name sibling clusters by the phrases that their members share and the others do not.
 
     Titles are distinct among the siblings, 3 to 10 words where the evidence allows it, and hold
@@ -20,15 +21,24 @@ def label_by_keywords(evidence: Sequence[ClusterEvidence]) -> list[Label]:
 
     Args:
         evidence: all clusters of one clustering run; noise left out.
+        named: labels of those that have a title already, which no other cluster gets. A keyword label's description
+            counts members, so it is written anew; one that somebody else wrote is left as it is.
 
     Returns:
-        One label for each, in the order given, with `source` = `keywords`.
+        One label for each, in the order given, with `source` = `keywords` where it is not one of `named`.
     """
+    named = named or {}
     lexicon = read_lexicon(_texts(evidence))
     ranked = rank_phrases(evidence, lexicon)
-    taken: set[frozenset[str]] = set()
+    taken = {title_identity(label.title.split()) for label in named.values()}
     labels = []
     for one, phrases in zip(evidence, ranked, strict=True):
+        label = named.get(one.cluster_id)
+        if label is not None:
+            if label.source == "keywords":
+                label = replace(label, description=describe(one, phrases), keywords=_keywords(one, phrases))
+            labels.append(label)
+            continue
         labels.append(
             Label(
                 cluster_id=one.cluster_id,

@@ -1,6 +1,6 @@
 """The labeler that needs no model: contrastive keyword titles."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from llma_assets.labeling.keywords import label_by_keywords
 from llma_assets.labeling.label import ClusterEvidence, Label
@@ -12,6 +12,8 @@ class KeywordLabeler:
     model: str | None = None
     prompt_version: str | None = None
 
-    def label(self, evidence: Sequence[ClusterEvidence], subject: str = "") -> list[Label]:
-        """One label for each cluster, in the order given."""
-        return label_by_keywords(evidence)
+    def label(
+        self, evidence: Sequence[ClusterEvidence], subject: str = "", named: Mapping[int, Label] | None = None
+    ) -> list[Label]:
+        """One label for each cluster, in the order given; those that are named keep their titles."""
+        return label_by_keywords(evidence, named)

@@ -99,7 +99,7 @@ def _name(entries: list[dict[str, Any]], cluster: ClusterEvidence, fence: str) -
         )
     if any(fence.strip("= ") in said for said in (title, *statements)):
         raise InputRejected("it repeats the mark that encloses the groups")
-    if not _grounded(title, cluster):
+    if not is_grounded(title, cluster):
         raise InputRejected("its title does not rest on its evidence; use words that several of its members use")
     return Name(title, tuple(statements))
 
@@ -124,7 +124,7 @@ def _title(value: object) -> str:
     return title
 
 
-def _grounded(title: str, cluster: ClusterEvidence) -> bool:
+def is_grounded(title: str, cluster: ClusterEvidence) -> bool:
     """Whether a title rests on what the labeller was shown of the cluster.
 
     Some word of it, or one of its stem, is used by two members or is among the distinguishing terms, at least half

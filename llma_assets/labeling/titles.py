@@ -29,12 +29,17 @@ def choose_title(
 ) -> str:
     """The best title that no earlier sibling has; adds its words to `taken`."""
     for words in _candidates(evidence, phrases, lexicon):
-        identity = frozenset(stem(word) for word in words if word.lower() not in CONNECTORS)
+        identity = title_identity(words)
         title = _written(words, lexicon)
         if identity and identity not in taken and len(title) <= MAX_CHARS and len(words) <= MAX_WORDS:
             taken.add(identity)
             return title
     return _last_resort(phrases, lexicon, taken)
+
+
+def title_identity(words: Sequence[str]) -> frozenset[str]:
+    """What makes two titles the same: their words, whatever their order, form and connectors."""
+    return frozenset(stem(word) for word in words if word.lower() not in CONNECTORS)
 
 
 def _candidates(evidence: ClusterEvidence, phrases: Sequence[Phrase], lexicon: Lexicon) -> Iterator[tuple[str, ...]]:
@@ -108,7 +113,7 @@ def _last_resort(phrases: Sequence[Phrase], lexicon: Lexicon, taken: set[frozens
     """What is left when the evidence gives no words of its own: a letter sets the title apart."""
     title = _written(phrases[0].words, lexicon)[:60].strip() if phrases else "Unnamed Requests"
     number = 1
-    while (identity := frozenset([title.lower(), _letters(number)])) in taken:
+    while (identity := title_identity(f"{title} Group {_letters(number)}".split())) in taken:
         number += 1
     taken.add(identity)
     return f"{title} Group {_letters(number)}"

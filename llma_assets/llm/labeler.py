@@ -58,24 +58,29 @@ class OpenAILabeler:
         """The labeler that the settings describe."""
         return cls(settings.openai_label_model, access)
 
-    def label(self, evidence: Sequence[ClusterEvidence], subject: str = "") -> list[Label]:
+    def label(
+        self, evidence: Sequence[ClusterEvidence], subject: str = "", named: Mapping[int, Label] | None = None
+    ) -> list[Label]:
         """One label for each cluster, in the order given.
 
         A cluster that the model does not name, or not well, gets its keyword label with `reason` set.
 
         Args:
             subject: what is named, for the record of the calls.
+            named: labels of clusters that have a name already. They stay as they are and are not asked for; the
+                model is told their titles, and no other cluster gets one of them.
 
         Raises:
             FailFast: no call can succeed as things are set (a wrong key must not look like a weak name).
             RetryLater: the time for this work is over.
         """
-        if not evidence:
-            return []
-        talk = _Talk(self._fence, self._prompt, evidence, subject)
+        named = named or {}
+        if all(one.cluster_id in named for one in evidence):
+            return [named[one.cluster_id] for one in evidence]
+        talk = _Talk(self._fence, self._prompt, evidence, subject, named)
         with BackgroundLoop() as loop:
             loop.run(self._ask(talk))
-        by_keywords = label_by_keywords(evidence)
+        by_keywords = [one for one in label_by_keywords(evidence, named) if one.cluster_id not in named]
         labels = [_label(one, talk.kept.get(one.cluster_id), talk.reasons.get(one.cluster_id)) for one in by_keywords]
         # A keyword title may happen to be one that the model gave to a sibling; keyword titles among themselves differ.
         while clashing := _clashing(labels):
@@ -83,15 +88,17 @@ class OpenAILabeler:
                 _label(one, None, Reason.INVALID_RESPONSE) if one.cluster_id in clashing else label
                 for one, label in zip(by_keywords, labels, strict=True)
             ]
-        return _with_shares(labels, talk.took)
+        known = dict(named) | {one.cluster_id: one for one in _with_shares(labels, talk.took)}
+        return [known[one.cluster_id] for one in evidence]
 
     async def _ask(self, talk: "_Talk") -> None:
         """Names for one group of clusters after the other: each call knows the titles given so far."""
         client = LlmClient(self._access, self._model_name, MODEL_SETTING)
-        count = math.ceil(len(talk.evidence) / MAX_CLUSTERS_PER_CALL)
+        wanted = [one for one in talk.evidence if one.cluster_id not in talk.kept]
+        count = math.ceil(len(wanted) / MAX_CLUSTERS_PER_CALL)
         try:
             for number in range(count):
-                await self._ask_group(client, talk, talk.evidence[number::count])
+                await self._ask_group(client, talk, wanted[number::count])
         finally:
             await client.close()
 
@@ -135,10 +142,15 @@ class _Talk:
     """The naming of one run's clusters as far as it is."""
 
     def __init__(
-        self, fence: Callable[[], str], prompt: Mapping[str, str], evidence: Sequence[ClusterEvidence], subject: str
+        self,
+        fence: Callable[[], str],
+        prompt: Mapping[str, str],
+        evidence: Sequence[ClusterEvidence],
+        subject: str,
+        named: Mapping[int, Label],
     ):
         self.fence, self.prompt, self.evidence, self.subject = fence, prompt, evidence, subject
-        self.kept: dict[int, Name] = {}
+        self.kept = {cluster_id: Name(label.title, ()) for cluster_id, label in named.items()}
         self.reasons: dict[int, Reason] = {}
         self.took: list[Took] = []
 

@@ -4,7 +4,7 @@ The local providers need no key and no server. Each stage chooses its own, so lo
 names by a model work. Nothing is opened before an asset asks.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -35,8 +35,13 @@ class Labeler(Protocol):
     model: str | None
     prompt_version: str | None
 
-    def label(self, evidence: Sequence[ClusterEvidence], subject: str = "") -> list[Label]:
-        """One label for each cluster, in the order given; `subject` is the clustering run."""
+    def label(
+        self, evidence: Sequence[ClusterEvidence], subject: str = "", named: Mapping[int, Label] | None = None
+    ) -> list[Label]:
+        """One label for each cluster, in the order given; `subject` is the clustering run.
+
+        A cluster in `named` keeps that title, no other gets it, and nothing is paid for it.
+        """
         ...
 
 

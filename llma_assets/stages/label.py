@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,11 +14,13 @@ from llma_assets.clustering.result import NOISE
 from llma_assets.labeling.evidence import build_evidence
 from llma_assets.labeling.keywords import noise_label
 from llma_assets.labeling.label import ClusterEvidence, ItemEvidence, Label
+from llma_assets.labeling.naming import NameReason
 from llma_assets.lake import Lake
 from llma_assets.lake.checkpoints import Checkpoint
 from llma_assets.presentation.cluster_map import cluster_map
 from llma_assets.resources.providers import Labeler
 from llma_assets.schemas import CLUSTER_LABELS
+from llma_assets.stages.names import EarlierName, EarlierNames, label_of, without_clashes
 from llma_assets.stages.report import StageReport
 from llma_assets.stages.window import run_days, version_of_part
 from llma_assets.team_day import TeamDay
@@ -41,7 +44,7 @@ class LabelClusters:
         """Write the partition and report.
 
         Raises:
-            PartitionMissing: the day's clusters were never written.
+            PartitionMissing: the day's clusters or their lineage were never written, or the lineage is of others.
         """
         started = time.monotonic()
         with self.lake.lock(TABLE, team_day), Checkpoint(self.lake, TABLE, team_day, CLUSTER_LABELS) as checkpoint:
@@ -50,7 +53,8 @@ class LabelClusters:
             runs = assignments.filter(pc.greater(assignments["items_analyzed"], 0)).to_pylist()
             summaries = self.lake.read_days("trace_summaries", run_days(team_day, runs), _SUMMARY)
             kept = self._kept(team_day, checkpoint)
-            named = [self._label_run(run, summaries, kept, checkpoint) for run in runs]
+            earlier = EarlierNames(self.lake, self.labeler.model, self.labeler.prompt_version)
+            named = [self._label_run(run, summaries, kept, checkpoint, earlier) for run in runs]
             rows = [row for one in named for row in one.rows]
             table = pa.Table.from_pylist(rows, CLUSTER_LABELS)
             left = sum(row["reason"] in _TRY_AGAIN for row in rows)
@@ -58,6 +62,7 @@ class LabelClusters:
                 version = version_of_part(version, len(rows) - left)
             written = self.lake.write(TABLE, team_day, table, version)
             checkpoint.clear()
+        reasons = Counter(str(row["name_reason"]) for row in rows)
         return StageReport(
             team_day=team_day,
             written=written,
@@ -66,14 +71,16 @@ class LabelClusters:
             counts={source: sum(row["source"] == source for row in rows) for source in ("llm", "keywords", "fixed")},
             empty_reason=None if rows else "no clustering run of this day has items",
             figures={
-                "cache_hits": sum(len(one.rows) for one in named if one.is_reused),
+                "cache_hits": sum(one.reused for one in named),
+                "names_kept": sum(row["name_reason"] == NameReason.KEPT for row in rows),
+                "name_reasons": ", ".join(f"{reason} {n}" for reason, n in sorted(reasons.items())) or None,
                 "llm_cost_usd": sum(filter(None, table["cost_usd"].to_pylist())),
                 "llm_input_tokens": sum(filter(None, table["input_tokens"].to_pylist())),
                 "llm_output_tokens": sum(filter(None, table["output_tokens"].to_pylist())),
                 "is_partial": int(left > 0),
                 "duration_s": round(time.monotonic() - started, 3),
             },
-            preview=table.select(["level", "cluster_id", "size", "title", "source", "description"]),
+            preview=table.select(["level", "cluster_id", "size", "title", "source", "name_reason", "description"]),
             picture=self._picture(runs, rows),
         )
 
@@ -97,35 +104,76 @@ class LabelClusters:
         summaries: pa.Table,
         kept: dict[str, list[dict[str, Any]]],
         checkpoint: Checkpoint,
+        earlier_names: EarlierNames,
     ) -> "_Named":
         of_level = summaries.filter(pc.equal(summaries["level"], run["level"]))
         known = {row["item_id"]: row for row in of_level.to_pylist()}
         items = [_item_evidence(item, known.get(item["item_id"], {})) for item in run["items"]]
         evidence = build_evidence(items, [item["cluster_id"] for item in run["items"]])
-        earlier = kept.get(run["clustering_run_id"], [])
-        if self._still_names(earlier, evidence, run):
-            self.log.info("%s: %d names kept, nothing was asked", run["clustering_run_id"], len(evidence))
-            return _Named(earlier, True)
-        labels = self.labeler.label(evidence, run["clustering_run_id"])
-        self.log.info("%s: %d clusters named", run["clustering_run_id"], len(labels))
-        rows = [self._row(run, one, label) for one, label in zip(evidence, labels, strict=True)]
+        names = earlier_names.of(run, evidence)
+        carried = {c: label_of(one.row, c) for c, one in names.items() if one.row is not None}
+        answered = self._answered(kept.get(run["clustering_run_id"], []), evidence, run, set(carried))
+        named = carried | without_clashes(carried, {c: label_of(row, c) for c, row in answered.items()})
+        labels = self.labeler.label(evidence, run["clustering_run_id"], named)
+        rows = []
+        for one, label in zip(evidence, labels, strict=True):
+            name = names[one.cluster_id]
+            if one.cluster_id in named and one.cluster_id in answered:
+                row = answered[one.cluster_id]
+            elif name.row is not None:
+                row = self._carried_row(run, one, label, name)
+            else:
+                row = self._row(run, one, label)
+            rows.append(row | {"name_reason": name.reason, "previous_title": name.previous_title})
         if run["items_noise"]:
             noise = ClusterEvidence(NOISE, run["items_noise"], ())
-            rows.append(self._row(run, noise, noise_label(run["items_noise"])))
-        if self.labeler.model is not None:
-            checkpoint.append(rows)
-        return _Named(rows, False)
-
-    def _still_names(self, rows: list[dict[str, Any]], evidence: list[ClusterEvidence], run: dict[str, Any]) -> bool:
-        """Whether this labeler gave these rows to these very clusters on this very evidence."""
-        asked = (self.labeler.model, self.labeler.prompt_version)
-        named = {row["cluster_id"]: row["evidence"] for row in rows if row["source"] != "fixed"}
-        return (
-            any((row["model"], row["prompt_version"]) == asked for row in rows)
-            and not any(row["reason"] in _TRY_AGAIN or row["model"] not in (None, asked[0]) for row in rows)
-            and all(row["content_hash"] == run["content_hash"] for row in rows)
-            and named == {one.cluster_id: _as_json(one) for one in evidence}
+            rows.append(self._row(run, noise, noise_label(run["items_noise"])) | {"name_reason": NameReason.NOISE})
+        asked = len(evidence) - len(named)
+        self.log.info(
+            "%s: %d clusters, %d keep their names, %d were named before, %d are named now",
+            run["clustering_run_id"],
+            len(evidence),
+            len(carried),
+            len(named) - len(carried),
+            asked,
         )
+        if self.labeler.model is not None and asked:
+            checkpoint.append(rows)
+        known_before = kept.get(run["clustering_run_id"], [])
+        reused = sum(row in known_before and (row["cluster_id"] in named or not asked) for row in rows)
+        return _Named(rows, reused)
+
+    def _answered(
+        self, rows: list[dict[str, Any]], evidence: list[ClusterEvidence], run: dict[str, Any], carried: set[int]
+    ) -> dict[int, dict[str, Any]]:
+        """Rows that this labeler gave to these very clusters on this very evidence, in an earlier run of this day."""
+        asked = (self.labeler.model, self.labeler.prompt_version)
+        if (
+            not any((row["model"], row["prompt_version"]) == asked for row in rows)
+            or any(row["model"] not in (None, asked[0]) for row in rows)
+            or any(row["content_hash"] != run["content_hash"] for row in rows)
+        ):
+            return {}
+        shown = {one.cluster_id: _as_json(one) for one in evidence}
+        return {
+            row["cluster_id"]: row
+            for row in rows
+            if row["cluster_id"] not in carried
+            and row["carried_from"] is None
+            and row["reason"] not in _TRY_AGAIN
+            and row["evidence"] == shown.get(row["cluster_id"])
+        }
+
+    def _carried_row(
+        self, run: dict[str, Any], evidence: ClusterEvidence, label: Label, name: EarlierName
+    ) -> dict[str, Any]:
+        """A kept name with what it was made from. A keyword label counts the members of today, as its evidence does."""
+        assert name.row is not None and name.first is not None
+        day, run_id, cluster_id = name.first
+        row = self._row(run, evidence, label)
+        if label.source == "llm":
+            row |= {column: name.row[column] for column in ("evidence", "model", "prompt_version")}
+        return row | {"carried_from": run_id, "carried_cluster_id": cluster_id, "named_date": day}
 
     def _row(self, run: dict[str, Any], evidence: ClusterEvidence, label: Label) -> dict[str, Any]:
         by_model = label.source == "llm"
@@ -148,6 +196,7 @@ class LabelClusters:
             "input_tokens": label.input_tokens,
             "output_tokens": label.output_tokens,
             "cost_usd": label.cost_usd,
+            "named_date": run["date"],
         }
 
     def _picture(self, runs: list[dict[str, Any]], rows: list[dict[str, Any]]) -> bytes | None:
@@ -161,10 +210,10 @@ class LabelClusters:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """The label rows of one clustering run; `is_reused`: nothing was asked for them."""
+    """The label rows of one clustering run, and how many of them were there before."""
 
     rows: list[dict[str, Any]]
-    is_reused: bool
+    reused: int
 
 
 def _as_json(evidence: ClusterEvidence) -> str:

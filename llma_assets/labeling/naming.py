@@ -1,0 +1,125 @@
+"""Whether a cluster keeps the name that it had in the run before, and if not, why it gets another."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from llma_assets.labeling.label import ClusterEvidence
+from llma_assets.labeling.response import is_grounded
+from llma_assets.lineage.edge import Change
+
+# The name is kept where more than a third of two equally large clusters' members left since the run before would
+# make it doubtful: 2/3 in common is a Jaccard index of .5.
+NAME_JACCARD = 0.5
+# Of the centroids of now and of when the name was made. Measured in benchmarks/lineage.py, on groups of 15 queries
+# and more: two groups of one intent are above it, a group of the nearest other intent is below, and a cluster whose
+# members are replaced by those of another intent passes it before or soon after half of them are.
+NAME_COSINE = 0.9
+
+
+class NameReason(StrEnum):
+    """Why a cluster has its name. All but the first and the last: it was named in this run."""
+
+    KEPT = "kept"
+    NEW_CLUSTER = "new_cluster"
+    SPLIT = "split"
+    MERGED = "merged"
+    CONTENT_CHANGED = "content_changed"
+    BETTER_SOURCE = "better_source"
+    LABELER_CHANGED = "labeler_changed"
+    EARLIER_UNNAMED = "earlier_unnamed"
+    NOISE = "noise"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a cluster comes from, and what that was called.
+
+    Attributes:
+        edge: a row of `cluster_lineage`: of the cluster that it was kept from, else of the one that it shares most
+            members with; None for one that was born.
+        label: the row of `cluster_labels` of that cluster; None where it has none.
+        others: what else happened to the two: changes of their other edges.
+    """
+
+    edge: Mapping[str, Any] | None
+    label: Mapping[str, Any] | None
+    others: frozenset[str] = frozenset()
+
+    @property
+    def title(self) -> str | None:
+        """What the earlier cluster was called."""
+        return self.label["title"] if self.label else None
+
+
+def origins(
+    edges: Sequence[Mapping[str, Any]], labels: Mapping[int, Mapping[str, Any]], cluster_ids: Sequence[int]
+) -> dict[int, Origin]:
+    """The origin of each cluster of a run.
+
+    Args:
+        edges: the run's rows of `cluster_lineage`.
+        labels: rows of `cluster_labels` of the earlier run, by cluster id.
+        cluster_ids: of the run.
+    """
+    found = {}
+    for cluster_id in cluster_ids:
+        into = [e for e in edges if e["cluster_id"] == cluster_id and e["earlier_cluster_id"] is not None]
+        if not into:
+            found[cluster_id] = Origin(None, None)
+            continue
+        edge = min(into, key=lambda e: (e["change"] != Change.KEPT, -(e["shared_items"] or 0), e["earlier_cluster_id"]))
+        others = {e["change"] for e in edges if e is not edge and _touches(e, edge)}
+        found[cluster_id] = Origin(edge, labels.get(edge["earlier_cluster_id"]), frozenset(others))
+    return found
+
+
+def _touches(other: Mapping[str, Any], edge: Mapping[str, Any]) -> bool:
+    """Whether two edges have an end in common."""
+    return any(other[end] == edge[end] for end in ("cluster_id", "earlier_cluster_id"))
+
+
+def name_reason(
+    origin: Origin,
+    evidence: ClusterEvidence,
+    cosine: float | None,
+    model: str | None,
+    prompt_version: str | None,
+) -> NameReason:
+    """`KEPT` if the earlier name stands, else why it does not.
+
+    Args:
+        evidence: of the cluster as it is now.
+        cosine: of its centroid and that of the cluster that the name was first made for, so that many small steps
+            count like one large one; None where that is no longer known.
+        model, prompt_version: of the labeler. One without a model replaces no name that a model gave.
+    """
+    edge, label = origin.edge, origin.label
+    if edge is None:
+        return NameReason.NEW_CLUSTER
+    if edge["change"] != Change.KEPT:
+        return NameReason(edge["change"])
+    if label is None:
+        return NameReason.EARLIER_UNNAMED
+    if model is not None and label["source"] != "llm":
+        return NameReason.BETTER_SOURCE
+    if model is not None and (label["model"], label["prompt_version"]) != (model, prompt_version):
+        return NameReason.LABELER_CHANGED
+    moved = edge["jaccard"] is not None and edge["jaccard"] < NAME_JACCARD
+    if moved or cosine is None or cosine < NAME_COSINE or not is_grounded(label["title"], evidence):
+        for change in (Change.MERGED, Change.SPLIT):
+            if change in origin.others:
+                return NameReason(change)
+        return NameReason.CONTENT_CHANGED
+    return NameReason.KEPT
+
+
+def cosine_of(first: Sequence[float] | None, second: Sequence[float] | None) -> float | None:
+    """Cosine of two centroids; None where one is missing or they are of different length."""
+    if first is None or second is None or len(first) != len(second):
+        return None
+    one, two = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    return float(one @ two / max(float(np.linalg.norm(one) * np.linalg.norm(two)), 1e-12))

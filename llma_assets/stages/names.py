@@ -1,0 +1,127 @@
+"""The names of the run before, as far as the clusters of today keep them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import pyarrow.compute as pc
+
+from llma_assets.errors import PartitionMissing
+from llma_assets.labeling.label import ClusterEvidence, Label
+from llma_assets.labeling.naming import NameReason, Origin, cosine_of, name_reason, origins
+from llma_assets.labeling.response import same_titles
+from llma_assets.lake import Lake
+from llma_assets.team_day import TeamDay
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierName:
+    """What a cluster's origin says about its name.
+
+    Attributes:
+        reason: why it has the name that it gets.
+        previous_title: of its origin; None where that has none.
+        row: the label to keep; None where it is named in this run.
+        first: date, clustering run and cluster that the kept name was made for.
+    """
+
+    reason: NameReason
+    previous_title: str | None
+    row: Mapping[str, Any] | None = None
+    first: tuple[date, str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierNames:
+    """Decides which names of the run before are kept.
+
+    Attributes:
+        model, prompt_version: of the labeler that names what is not kept.
+    """
+
+    lake: Lake
+    model: str | None
+    prompt_version: str | None
+    _centroids: dict[tuple[date, str], dict[int, list[float]]] = field(default_factory=dict)
+
+    def of(self, run: Row, evidence: Sequence[ClusterEvidence]) -> dict[int, EarlierName]:
+        """For each cluster of `run`, a row of `cluster_assignments`.
+
+        Raises:
+            PartitionMissing: the lineage of that day was not written, or is of other clusters.
+        """
+        edges = self._edges(run)
+        found = origins(edges, self._labels(run["team_id"], edges), [one.cluster_id for one in evidence])
+        centroids = {one["cluster_id"]: one["centroid"] for one in run["clusters"]}
+        names: dict[int, EarlierName] = {}
+        for one in evidence:
+            origin = found[one.cluster_id]
+            first = _first_naming(origin)
+            named = None if first is None else self._centroid(run["team_id"], *first)
+            cosine = cosine_of(centroids.get(one.cluster_id), named)
+            reason = name_reason(origin, one, cosine, self.model, self.prompt_version)
+            if reason == NameReason.KEPT:
+                names[one.cluster_id] = EarlierName(reason, origin.title, origin.label, first)
+            else:
+                names[one.cluster_id] = EarlierName(reason, origin.title)
+        return names
+
+    def _edges(self, run: Row) -> list[Row]:
+        day = TeamDay(run["team_id"], run["date"])
+        edges = _of_run(self.lake, "cluster_lineage", day, run["clustering_run_id"], run["content_hash"])
+        if not edges:
+            raise PartitionMissing(f"cluster_lineage {day} is of other clusters; run cluster_lineage first")
+        return edges
+
+    def _labels(self, team: str, edges: Sequence[Row]) -> dict[int, Row]:
+        """Labels of the earlier run, if it was named as it was when the edges were made."""
+        earlier = edges[0]
+        if earlier["earlier_date"] is None:
+            return {}
+        day = TeamDay(team, earlier["earlier_date"])
+        if not self.lake.exists("cluster_labels", day):
+            return {}
+        ends = (earlier["earlier_clustering_run_id"], earlier["earlier_content_hash"])
+        return {row["cluster_id"]: row for row in _of_run(self.lake, "cluster_labels", day, *ends)}
+
+    def _centroid(self, team: str, day: date, run_id: str, cluster_id: int) -> list[float] | None:
+        if (day, run_id) not in self._centroids:
+            team_day, found = TeamDay(team, day), {}
+            if self.lake.exists("cluster_assignments", team_day):
+                table = self.lake.read("cluster_assignments", team_day, ["clustering_run_id", "clusters"])
+                for row in table.filter(pc.equal(table["clustering_run_id"], run_id)).to_pylist():
+                    found = {one["cluster_id"]: one["centroid"] for one in row["clusters"]}
+            self._centroids[day, run_id] = found
+        return self._centroids[day, run_id].get(cluster_id)
+
+
+def label_of(row: Mapping[str, Any], cluster_id: int) -> Label:
+    """The label that a row of `cluster_labels` holds, for a cluster of today; it costs nothing again."""
+    return Label(cluster_id, row["title"], row["description"], row["source"], tuple(row["keywords"]), row["reason"])
+
+
+def without_clashes(standing: Mapping[int, Label], others: Mapping[int, Label]) -> dict[int, Label]:
+    """`others` without those that have the title of one that stands."""
+    titles = {cluster_id: label.title for cluster_id, label in {**standing, **others}.items()}
+    clashing = set(same_titles(titles))
+    return {cluster_id: label for cluster_id, label in others.items() if cluster_id not in clashing}
+
+
+def _first_naming(origin: Origin) -> tuple[date, str, int] | None:
+    edge, label = origin.edge, origin.label
+    if edge is None or label is None:
+        return None
+    if label["carried_from"] is None:
+        return edge["earlier_date"], edge["earlier_clustering_run_id"], edge["earlier_cluster_id"]
+    return label["named_date"], label["carried_from"], label["carried_cluster_id"]
+
+
+def _of_run(lake: Lake, table: str, team_day: TeamDay, run_id: str, content_hash: str) -> list[Row]:
+    """Rows of one clustering run, as far as they are about these very clusters."""
+    rows = lake.read(table, team_day)
+    of_run = pc.and_(pc.equal(rows["clustering_run_id"], run_id), pc.equal(rows["content_hash"], content_hash))
+    found: list[Row] = rows.filter(of_run).to_pylist()
+    return found
