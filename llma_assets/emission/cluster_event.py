@@ -24,6 +24,7 @@ def cluster_events(
     labels: Mapping[int, Mapping[str, Any]],
     item_metrics: Mapping[str, Mapping[str, Any]],
     max_bytes: int = MAX_EVENT_BYTES,
+    lineages: Mapping[int, Mapping[str, str | None]] | None = None,
 ) -> list[Json]:
     """The events of one clustering run: rows for the table `cluster_events`.
 
@@ -32,6 +33,7 @@ def cluster_events(
         labels: rows of `cluster_labels` by cluster id.
         item_metrics: rows of `trace_summaries` by item id; items without one count in no metric.
         max_bytes: the most bytes that the JSON of one whole event may have.
+        lineages: `lineage_id` and `change` by cluster id; null for a cluster without, as noise is.
 
     Raises:
         InputRejected: the run has no items, a cluster has no label, or one item's entry alone is
@@ -39,13 +41,18 @@ def cluster_events(
     """
     if not run["items"]:
         raise InputRejected(f"{run['clustering_run_id']}: a clustering run without items is never emitted")
-    clusters = list(_clusters(run, labels, item_metrics))
+    clusters = list(_clusters(run, labels, item_metrics, lineages or {}))
     shared = _run_properties(run)
     groups = _pack(clusters, max_bytes - _size(_envelope(run, shared, [], 10_000, 10_000)))
     return [_row(run, shared, group, n, len(groups), max_bytes) for n, group in enumerate(groups, start=1)]
 
 
-def _clusters(run: Mapping[str, Any], labels: Mapping[int, Any], item_metrics: Mapping[str, Any]) -> Iterator[Json]:
+def _clusters(
+    run: Mapping[str, Any],
+    labels: Mapping[int, Any],
+    item_metrics: Mapping[str, Any],
+    lineages: Mapping[int, Mapping[str, str | None]],
+) -> Iterator[Json]:
     """Clusters by ascending id, noise last, each with its items by rank."""
     members: dict[int, list[Mapping[str, Any]]] = {}
     for item in run["items"]:
@@ -69,6 +76,8 @@ def _clusters(run: Mapping[str, Any], labels: Mapping[int, Any], item_metrics: M
             "metrics": cluster_metrics(item_metrics[i["item_id"]] for i in items if i["item_id"] in item_metrics),
             "label_source": label["source"],
             "keywords": list(label["keywords"]),
+            "lineage_id": lineages.get(cluster_id, {}).get("lineage_id"),
+            "change": lineages.get(cluster_id, {}).get("change"),
         }
 
 

@@ -12,6 +12,7 @@ from llma_assets.emission.cluster_event import cluster_events
 from llma_assets.errors import PartitionMissing
 from llma_assets.lake import Lake
 from llma_assets.schemas import CLUSTER_EVENTS
+from llma_assets.stages.lineage_chain import lineages
 from llma_assets.stages.report import StageReport
 from llma_assets.stages.window import is_part, run_days, version_of_part
 from llma_assets.team_day import TeamDay
@@ -39,7 +40,7 @@ class EmitEvents:
         """Write the partition and report.
 
         Raises:
-            PartitionMissing: the day's clusters or labels were never written, or the labels name others.
+            PartitionMissing: the day's clusters, labels or lineage were never written, or are of other clusters.
         """
         started = time.monotonic()
         with self.lake.lock(TABLE, team_day):
@@ -55,7 +56,8 @@ class EmitEvents:
                 if not named:
                     raise PartitionMissing(f"cluster_labels {team_day} name other clusters; run cluster_labels first")
                 of_level = summaries.filter(pc.equal(summaries["level"], run["level"]))
-                rows += cluster_events(run, named, {item["item_id"]: item for item in of_level.to_pylist()})
+                figures = {item["item_id"]: item for item in of_level.to_pylist()}
+                rows += cluster_events(run, named, figures, lineages=lineages(self.lake, run))
             if is_part(self.lake.source_version("cluster_labels", team_day)):
                 # Better names may come another day, and then other events.
                 version = version_of_part(version, len(rows))
