@@ -11,12 +11,11 @@ from llma_assets.labeling.label import ClusterEvidence
 from llma_assets.labeling.response import is_grounded
 from llma_assets.lineage.edge import Change
 
-# The name is kept where more than a third of two equally large clusters' members left since the run before would
-# make it doubtful: 2/3 in common is a Jaccard index of .5.
+# Members in common with the run before; two thirds of two equally large clusters are a Jaccard index of .5.
 NAME_JACCARD = 0.5
-# Of the centroids of now and of when the name was made. Measured in benchmarks/lineage.py, on groups of 15 queries
-# and more: two groups of one intent are above it, a group of the nearest other intent is below, and a cluster whose
-# members are replaced by those of another intent passes it before or soon after half of them are.
+# Of the centroids of now and of when the name was made. Measured in benchmarks/lineage.py: two groups of 15 of one
+# intent lie above it, one of the nearest other intent below, and many small steps add up to losing the name. Small
+# clusters are named anew more often than they need be: a name that is made again does less harm than a false one.
 NAME_COSINE = 0.9
 
 

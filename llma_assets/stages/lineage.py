@@ -17,7 +17,7 @@ from llma_assets.lineage.edge import Change, Edge, Unmatched
 from llma_assets.lineage.identity import RunKey, RunKind, earlier_run
 from llma_assets.lineage.match import Snapshot, all_born, match
 from llma_assets.schemas import CLUSTER_LINEAGE
-from llma_assets.stages.report import StageReport
+from llma_assets.stages.report import StageReport, count_outcomes
 from llma_assets.team_day import TeamDay
 
 TABLE = "cluster_lineage"
@@ -47,7 +47,6 @@ class MatchClusters:
             table, written = self._write(team_day, self._pairs(team_day))
         mended = [day for day in self._later(team_day) if self._mend(day)]
         counts = Counter(table["change"].to_pylist())
-        reasons = Counter(reason for reason in table["reason"].to_pylist() if reason)
         self.log.info("%s: %s", team_day, ", ".join(f"{n} {change}" for change, n in counts.items()) or "no clusters")
         for day in mended:
             self.log.info("%s: matched again, as %s is now the run before it", day, team_day.day)
@@ -57,7 +56,7 @@ class MatchClusters:
             rows_in=_clusters(table, "clustering_run_id", "cluster_id")
             + _clusters(table, "earlier_clustering_run_id", "earlier_cluster_id"),
             items=table.num_rows,
-            counts=dict(counts) | dict(reasons),
+            counts=count_outcomes(table["change"].to_pylist(), table["reason"].to_pylist()),
             empty_reason=None if table.num_rows else "no clustering run of this day has items",
             figures={str(change): counts[change] for change in Change if change != Change.NO_CLUSTERS}
             | {"later_days_matched_again": len(mended), "duration_s": round(time.monotonic() - started, 3)},
