@@ -3,18 +3,23 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
+from pipeline import embed, summarize
+from real_traces import demo_events
 
 from llma_assets.checks import zero_item_checks
 from llma_assets.definitions import defs
-from llma_assets.partitions import partition_key, team_day_of, team_days_partitions, window_mapping
+from llma_assets.lake import Lake
+from llma_assets.partitions import lineage_mapping, partition_key, team_day_of, team_days_partitions, window_mapping
 from llma_assets.team_day import TeamDay
 
-CHAIN = ["trace_summaries", "embeddings", "cluster_assignments", "cluster_labels", "cluster_events"]
+CHAIN = ["trace_summaries", "embeddings", "cluster_assignments", "cluster_lineage", "cluster_labels", "cluster_events"]
 
 LOAD = """
 import socket, sys
@@ -62,7 +67,8 @@ def test_the_graph_is_the_declared_chain_from_the_external_events() -> None:
     graph = defs.resolve_asset_graph()
     assert not graph.get(dg.AssetKey("trace_events")).is_executable
     for upstream, name in zip(["trace_events", *CHAIN], CHAIN, strict=False):
-        assert graph.get(dg.AssetKey(name)).parent_keys == {dg.AssetKey(upstream)}
+        others = {"cluster_assignments"} if name == "cluster_labels" else set()
+        assert graph.get(dg.AssetKey(name)).parent_keys == {dg.AssetKey(one) for one in {upstream, *others}}
 
 
 def test_every_asset_has_a_blocking_check() -> None:
@@ -70,18 +76,44 @@ def test_every_asset_has_a_blocking_check() -> None:
     assert checked == dict.fromkeys(CHAIN, True)
 
 
-def test_the_declared_window_is_the_computed_one() -> None:
+@pytest.mark.parametrize(("mapping", "days"), [(window_mapping, 7), (lineage_mapping, 8)], ids=["window", "lineage"])
+def test_the_declared_days_are_the_computed_ones(mapping: dg.MultiPartitionMapping, days: int) -> None:
+    """A window is seven days; clusters are compared with those of up to seven days before."""
     day = TeamDay("42", date(2026, 1, 8))
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("team", ["42", "43"])
-        upstream = window_mapping.get_upstream_mapped_partitions_result_for_partitions(
+        upstream = mapping.get_upstream_mapped_partitions_result_for_partitions(
             team_days_partitions.empty_subset().with_partition_keys([partition_key(day)]),
             team_days_partitions,
             team_days_partitions,
             dynamic_partitions_store=instance,
         )
     found = sorted(team_day_of(key) for key in upstream.partitions_subset.get_partition_keys())
-    assert found == day.window(7)
+    assert found == day.window(days)
+
+
+def test_a_run_over_several_days_matches_each_with_the_one_before(
+    instance: dg.DagsterInstance, lake: Lake, ingest: Callable[..., Any]
+) -> None:
+    """One run over a range: every asset for all days, upstream first, with its look back."""
+    for day in (date(2025, 6, 2), date(2025, 6, 3)):
+        ingest(demo_events("assistant", 25, day.isoformat()))
+        summarize(lake, TeamDay("acme", day))
+        embed(lake, TeamDay("acme", day))
+    instance.add_dynamic_partitions("team", ["acme"])
+    job = defs.resolve_job_def("cluster_traces")
+    ends = {"start": "2025-06-02|acme", "end": "2025-06-03|acme"}
+    tags = {f"dagster/asset_partition_range_{end}": key for end, key in ends.items()}
+    assert job.execute_in_process(instance=instance, tags=tags).success
+    edges = lake.read("cluster_lineage", TeamDay("acme", date(2025, 6, 3))).to_pylist()
+    assert {edge["earlier_date"] for edge in edges if edge["level"] == "trace"} == {date(2025, 6, 2)}
+    events = instance.fetch_materializations(dg.AssetKey("cluster_lineage"), limit=5).records
+    shown = {event.partition_key: event.asset_materialization.metadata for event in events}  # type: ignore[union-attr]
+    assert set(shown) == {"2025-06-02|acme", "2025-06-03|acme"}
+    for key, metadata in shown.items():
+        rows = lake.read("cluster_lineage", team_day_of(key)).to_pylist()
+        for change in ("kept", "split", "merged", "born", "died"):
+            assert metadata[change].value == sum(row["change"] == change for row in rows)
 
 
 def test_dagster_validate_finds_the_workspace() -> None:

@@ -86,6 +86,18 @@ def test_k_means_runs_carry_the_first_version_s_properties() -> None:
     assert (properties["$ai_optimal_k"], properties["$ai_silhouette_score"], properties["$ai_inertia"]) == (3, 0.5, 7.0)
 
 
+def test_clusters_say_which_lineage_they_belong_to() -> None:
+    row = run({0: 2, 1: 1, -1: 1})
+    known = {0: {"lineage_id": "42_trace_20260102_000000/4", "change": "kept"}}
+    (event,) = cluster_events(row, labels(0, 1, -1), {}, lineages=known)
+    told = json.loads(event["properties"])["$ai_clusters"]
+    assert [(one["lineage_id"], one["change"]) for one in told] == [
+        ("42_trace_20260102_000000/4", "kept"),
+        (None, None),
+        (None, None),
+    ]
+
+
 def test_a_run_without_items_is_never_an_event() -> None:
     with pytest.raises(InputRejected, match="without items"):
         cluster_events(run({}), {}, {})

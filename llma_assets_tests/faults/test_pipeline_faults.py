@@ -62,7 +62,7 @@ def left_overs(lake: Lake) -> list[str]:
 @pytest.mark.parametrize(
     "point",
     # Each point the first time; and the later writes, so that every table's is reached.
-    [*KILL_POINTS, *(f"{point}@{n}" for point in ("after_write", "after_rename") for n in (2, 3, 4, 5))],
+    [*KILL_POINTS, *(f"{point}@{n}" for point in ("after_write", "after_rename") for n in (2, 3, 4, 5, 6))],
 )
 def test_killed_at_a_write_point_then_run_again_is_the_same(
     undisturbed: dict[str, bytes], lake: Lake, snapshot: Snapshot, point: str

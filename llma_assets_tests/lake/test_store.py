@@ -85,6 +85,37 @@ def test_a_newer_schema_version_is_refused(lake: Lake, monkeypatch: pytest.Monke
         Lake(lake.url).read("embeddings", DAY)
 
 
+def test_columns_that_a_file_was_written_without_are_null(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F36: a table that got columns since, one of them within a list."""
+    part = pa.struct([pa.field("text", pa.string(), nullable=False)])
+    old = pa.schema([EMBEDDINGS.field("team_id"), EMBEDDINGS.field("date"), pa.field("parts", pa.list_(part))])
+    new_part = pa.struct([*part, pa.field("rank", pa.int64())])
+    new = pa.schema([*old.remove(2), pa.field("parts", pa.list_(new_part)), pa.field("note", pa.string())])
+    row = {"team_id": "acme", "date": DAY.day, "parts": [{"text": "a"}]}
+    monkeypatch.setitem(TABLES, "embeddings", old)
+    lake.write("embeddings", DAY, pa.Table.from_pylist([row], old))
+    monkeypatch.setitem(TABLES, "embeddings", new)
+    found = lake.read("embeddings", DAY)
+    assert found.schema.equals(new)
+    assert found.to_pylist() == [row | {"parts": [{"text": "a", "rank": None}], "note": None}]
+    assert lake.read("embeddings", DAY, ["note", "team_id"]).to_pylist() == [{"note": None, "team_id": "acme"}]
+    assert lake.read_days("embeddings", DAY.window(2), ["note"])["note"].to_pylist() == [None]
+    monkeypatch.setitem(TABLES, "embeddings", pa.schema([*new, pa.field("must", pa.int64(), nullable=False)]))
+    with pytest.raises(PartitionCorrupt, match="before it had a column 'must'"):
+        lake.read("embeddings", DAY)
+
+
+def test_the_file_that_says_what_a_table_looks_like_follows_the_table(lake: Lake) -> None:
+    path = f"{lake.root}/embeddings/schema.parquet"
+    lake.write_schema(path, EMBEDDINGS.remove(3))
+    before = Path(path).stat().st_ino
+    lake.write_schema(path, EMBEDDINGS.remove(3))
+    assert Path(path).stat().st_ino == before
+    lake.write_schema(path, EMBEDDINGS)
+    with lake.open_parquet(path) as file:
+        assert file.schema_arrow.equals(EMBEDDINGS)
+
+
 WRITER = """
 import sys, pyarrow as pa
 from datetime import date
