@@ -2,8 +2,10 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,15 @@ from llma_assets.team_day import TeamDay
 
 DAY = TeamDay("acme", date(2025, 6, 2))
 Ingest = Callable[..., Any]
+
+
+def test_every_view_is_in_the_docs() -> None:
+    docs = (Path(__file__).parent.parent.parent / "docs" / "views.md").read_text(encoding="utf-8")
+    table = "\n".join(line.split(" | ")[0] for line in docs.splitlines() if line.startswith("| `"))
+    folder = files("llma_assets.sql") / "views"
+    views = [name for path in folder.iterdir() for name in re.findall(r"CREATE VIEW (\w+)", path.read_text("utf-8"))]
+    assert len(views) > 8
+    assert [name for name in views if f"`{name}`" not in table] == []
 
 
 def test_names_of_other_clusters_are_neither_shown_nor_emitted(lake: Lake, ingest: Ingest) -> None:
