@@ -112,7 +112,8 @@ class LabelClusters:
         evidence = build_evidence(items, [item["cluster_id"] for item in run["items"]])
         names = earlier_names.of(run, evidence)
         carried = {c: label_of(one.row, c) for c, one in names.items() if one.row is not None}
-        answered = self._answered(kept.get(run["clustering_run_id"], []), evidence, run, set(carried))
+        before = kept.get(run["clustering_run_id"], [])
+        answered = self._answered(before, evidence, run, set(carried))
         named = carried | without_clashes(carried, {c: label_of(row, c) for c, row in answered.items()})
         labels = self.labeler.label(evidence, run["clustering_run_id"], named)
         rows = []
@@ -139,8 +140,7 @@ class LabelClusters:
         )
         if self.labeler.model is not None and asked:
             checkpoint.append(rows)
-        known_before = kept.get(run["clustering_run_id"], [])
-        reused = sum(row in known_before and (row["cluster_id"] in named or not asked) for row in rows)
+        reused = sum(row in before and (row["cluster_id"] in named or not asked) for row in rows)
         return _Named(rows, reused)
 
     def _answered(
