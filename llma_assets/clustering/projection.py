@@ -6,6 +6,7 @@ sklearn's t-SNE on the same 2,000 queries it takes a tenth of the time (`benchma
 
 import numpy as np
 
+from llma_assets.clustering.projection_anchors import Anchors, anchored
 from llma_assets.clustering.projection_layout import FULL, attraction_graph, descend
 from llma_assets.clustering.reduction import pca
 
@@ -15,36 +16,58 @@ _MAX_NEIGHBORS = 15
 _MIN_POINTS = 8
 # Standard deviation of the start, in units of the map. 0.1 to 10 measured alike.
 _START_WIDTH = 3.0
-# Parts a thousand of the start's width that are drawn at random: points on a line have to leave it.
-_JITTER = 1e-3
+# Drawn at random, in the same units: points on a line have to leave it, and copies each other.
+_TREMOR = 3e-3
 _BLOCK = 1024
 
 
-def project(layout: np.ndarray, seed: int, neighbors: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
-    """Place m points in the plane, starting from their principal components.
+def project(
+    layout: np.ndarray,
+    seed: int,
+    neighbors: tuple[np.ndarray, np.ndarray] | None = None,
+    anchors: Anchors | None = None,
+) -> np.ndarray:
+    """Place m points in the plane, starting from their principal components or from yesterday's places.
 
     The same rows in the same order give the same bytes, on one thread.
 
     Args:
-        layout: shape (m, c), the space that the clusters were found in; where the map starts from.
+        layout: shape (m, c), the space that the clusters were found in; where a new map starts from.
         seed: for the tremor that takes points off a line.
         neighbors: indices and cosine distances, each (m, k), nearest first, of the original vectors: these make
             the better map (10-NN label accuracy .82 against .79 for neighbours in the spectral layout, 2,000
             banking queries). Without them the neighbours in `layout` are found.
+        anchors: where some rows were on an earlier map; they stay near there, and the others go near their
+            neighbours. Ignored below 8 points, and where they name fewer than 3 rows or a single place.
 
     Returns:
-        float64, shape (m, 2), centred, within [−1, 1], rounded to 6 decimals.
+        float64, shape (m, 2), within [−1, 1], rounded to 6 decimals: centred and as large as fits, or with anchors
+        in their frame, cut off at its edges.
+
+    Raises:
+        ValueError: anchors that do not fit the rows.
     """
-    places = _plane(layout)
-    if len(layout) >= _MIN_POINTS and places.std() > 0:
-        indices, distances = neighbors or layout_neighbors(layout, min(_MAX_NEIGHBORS, len(layout) - 1))
-        graph = attraction_graph(indices[:, :_MAX_NEIGHBORS], distances[:, :_MAX_NEIGHBORS])
-        places = descend(graph, _start(places, seed), FULL).astype(np.float64)
+    if anchors is not None:
+        anchors.check(len(layout))
+    plane = _plane(layout)
+    if len(layout) < _MIN_POINTS or plane.std() < 1e-12:
+        return _framed(plane)
+    indices, distances = neighbors or layout_neighbors(layout, min(_MAX_NEIGHBORS, len(layout) - 1))
+    graph = attraction_graph(indices[:, :_MAX_NEIGHBORS], distances[:, :_MAX_NEIGHBORS])
+    tremor = np.random.default_rng(seed).standard_normal(plane.shape) * _TREMOR
+    if anchors is not None and anchors.usable():
+        return np.round(np.clip(anchored(graph, plane, anchors, tremor), -1.0, 1.0), 6) + 0.0
+    start = plane / plane[:, 0].std() * _START_WIDTH + tremor
+    return _framed(descend(graph, start, FULL).astype(np.float64))
+
+
+def _framed(places: np.ndarray) -> np.ndarray:
+    """Centred, as large as fits into [−1, 1]."""
     if not len(places):
         return places
-    places = places - places.mean(axis=0)
-    widest = np.abs(places).max()
-    return np.round(places / widest if widest > 1e-12 else np.zeros_like(places), 6) + 0.0
+    centred = places - places.mean(axis=0)
+    widest = np.abs(centred).max()
+    return np.round(centred / widest if widest > 1e-12 else np.zeros_like(centred), 6) + 0.0
 
 
 def layout_neighbors(layout: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -72,8 +95,3 @@ def _plane(layout: np.ndarray) -> np.ndarray:
         components = pca(layout, 2)
         places[:, : components.shape[1]] = components
     return places
-
-
-def _start(plane: np.ndarray, seed: int) -> np.ndarray:
-    tremor = np.random.default_rng(seed).standard_normal(plane.shape)
-    return (plane / plane[:, 0].std() + _JITTER * tremor) * _START_WIDTH
