@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from llma_assets.clustering.projection_mesh import PAIRS_LIMIT, RepulsionMesh, push_pairwise
+from llma_assets.clustering.projection_mesh import COARSE, FINE, PAIRS_LIMIT, RepulsionMesh, push_pairwise
 
 # Effective number of neighbours as a share of those given: 8 of 12. Half to four fifths measured alike.
 _PERPLEXITY_SHARE = 2 / 3
@@ -22,10 +22,12 @@ class Schedule:
 
     Attributes:
         early, late: steps with attraction × `exaggeration`, then steps of the plain loss.
+        fine: how many of the last steps use the fine mesh.
     """
 
     early: int
     late: int
+    fine: int = 40
     exaggeration: float = 12.0
 
 
@@ -110,12 +112,14 @@ def descend(graph: Any, start: np.ndarray, schedule: Schedule, springs: Springs 
     """
     size = len(start)
     pull = Pull(graph)
-    push = push_pairwise if size <= PAIRS_LIMIT else RepulsionMesh().push
+    coarse, fine = RepulsionMesh(COARSE), RepulsionMesh(FINE)
+    steps = schedule.early + schedule.late
     places: np.ndarray = start.astype(np.float32)
     velocity: np.ndarray = np.zeros_like(places)
     gains: np.ndarray = np.ones_like(places)
-    for step in range(schedule.early + schedule.late):
+    for step in range(steps):
         early = step < schedule.early
+        push = push_pairwise if size <= PAIRS_LIMIT else (coarse if step < steps - schedule.fine else fine).push
         exaggeration = schedule.exaggeration if early else 1.0
         pushed, total = push(places)
         pulled, near = pull(places)

@@ -15,19 +15,21 @@ from scipy.spatial.distance import cdist
 
 from llma_assets.clustering.neighbors import nearest
 from llma_assets.clustering.projection import layout_neighbors, project
-from llma_assets.clustering.projection_anchors import Anchors
+from llma_assets.clustering.projection_anchors import Anchors, turned_onto
 from llma_assets.clustering.projection_layout import Schedule, attraction_graph, descend
 from llma_assets.clustering.projection_mesh import RepulsionMesh, push_pairwise
 from llma_assets.clustering.projection_place import place, place_among
 from llma_assets.clustering.reduction import spectral
+from llma_assets.clustering.threads import single_thread
 from llma_assets.clustering.vectors import unit_vectors
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "banking77_vectors.npz"
 
 
 def map_of(vectors: np.ndarray, anchors: Anchors | None = None) -> np.ndarray:
-    neighbors = nearest(unit_vectors(vectors), 10)
-    return project(spectral(*neighbors, 26, seed=0), 0, neighbors, anchors)
+    with single_thread():
+        neighbors = nearest(unit_vectors(vectors), 10)
+        return project(spectral(*neighbors, 26, seed=0), 0, neighbors, anchors)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,7 @@ def exact_push(places: np.ndarray) -> tuple[np.ndarray, float]:
     return ((kernel**2)[..., None] * apart).sum(axis=1), float(kernel.sum()) - len(places)
 
 
-@pytest.mark.parametrize(("spacing", "allowed"), [(0.6, 0.12), (0.4, 0.05), (0.2, 0.005)])
+@pytest.mark.parametrize(("spacing", "allowed"), [(0.8, 0.2), (0.3, 0.02), (0.2, 0.005)])
 def test_the_mesh_pushes_as_all_pairs_do(whole_map: np.ndarray, spacing: float, allowed: float) -> None:
     places = whole_map * 30.0  # about as wide as the optimiser makes it
     pushed, total = RepulsionMesh(spacing).push(places.astype(np.float32))
@@ -98,7 +100,7 @@ def test_a_map_without_structure_does_not_fly_apart(n: int) -> None:
 def test_a_far_outlier_coarsens_the_mesh_rather_than_filling_the_memory() -> None:
     places = np.random.default_rng(0).normal(size=(200, 2)) * 5.0
     places[0] = [1e5, 0.0]
-    mesh = RepulsionMesh(max_nodes=64)
+    mesh = RepulsionMesh(0.5, max_nodes=64)
     pushed, _ = mesh.push(places.astype(np.float32))
     assert np.isfinite(pushed).all()
     assert mesh._kernel.shape[0] <= 2 * (64 + 4) * 1.2
@@ -151,11 +153,9 @@ import numpy as np
 sys.path.insert(0, sys.argv[2])
 from test_projection import map_of
 from llma_assets.clustering.projection_anchors import Anchors
-from llma_assets.clustering.threads import single_thread
 vectors = np.load(sys.argv[1])["vectors"].astype(np.float32)
-with single_thread():
-    places = map_of(vectors)
-    later = map_of(vectors, Anchors(np.arange(200), places[:200]))
+places = map_of(vectors)
+later = map_of(vectors, Anchors(np.arange(200), places[:200]))
 print(hashlib.sha256(places.tobytes() + later.tobytes()).hexdigest())
 """
 
@@ -206,6 +206,13 @@ def test_a_small_frame_is_kept_and_nothing_leaves_the_map(queries: np.ndarray, w
     again = map_of(queries, Anchors(np.arange(300), corner))
     assert np.median(np.linalg.norm(again - corner, axis=1)) / 0.6 < 0.02
     assert np.abs(again).max() <= 1.0
+
+
+def test_a_map_is_turned_mirrored_and_scaled_back_exactly(whole_map: np.ndarray) -> None:
+    angle = 2.0
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ np.diag([1.0, -1.0])
+    back = turned_onto(whole_map @ turn * 30.0 + [5.0, -2.0], Anchors(np.arange(0, 300, 7), whole_map[::7]))
+    assert np.allclose(back, whole_map)
 
 
 def test_anchors_that_say_nothing_are_ignored(queries: np.ndarray, whole_map: np.ndarray) -> None:
