@@ -157,7 +157,7 @@ def _assemble(
             "distinct_vectors": len(folded.unit),
             "dimensions": unit.shape[1],
             "normalization": "l2",
-            "projection": "tsne",
+            "projection": "tsne_mesh",
             "seed": params.seed,
         }
         | found.effective,

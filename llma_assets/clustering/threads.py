@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from importlib import import_module
 
 # Each brings a BLAS or OpenMP pool of its own.
-_LIBRARIES = ("numpy", "scipy.linalg", "scipy.sparse.linalg", "sklearn.cluster", "sklearn.manifold", "hdbscan")
+_LIBRARIES = ("numpy", "scipy.linalg", "scipy.sparse.linalg", "sklearn.cluster", "hdbscan")
 
 
 @contextmanager

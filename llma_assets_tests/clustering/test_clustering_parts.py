@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 from sklearn.metrics import silhouette_samples
-from sklearn.neighbors import KNeighborsClassifier
 
 from llma_assets.clustering.neighbors import nearest
-from llma_assets.clustering.projection import project
 from llma_assets.clustering.quality import silhouettes
 from llma_assets.clustering.ranking import centroid_distances, centroids, exemplars, ranks, renumber
 from llma_assets.clustering.reduction import component_count, pca, spectral
@@ -114,22 +112,6 @@ def test_ranks_put_the_nearest_member_and_the_strangest_noise_first() -> None:
 
 def test_exemplars_are_not_copies() -> None:
     assert exemplars(np.arange(4), np.array([1, 0, 2, 3]), np.array([5, 5, 6, 6])) == (1, 2)
-
-
-def test_the_map_keeps_neighbours_together(queries: np.ndarray, intents: np.ndarray) -> None:
-    unit = unit_vectors(queries)
-    places = project(spectral(*nearest(unit, 10), 26, seed=0), seed=0)
-    assert np.abs(places).max() == pytest.approx(1.0, abs=0.01)
-    fit = KNeighborsClassifier(10).fit(places[::2], intents[::2])
-    assert fit.score(places[1::2], intents[1::2]) > 0.7
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 7, 8, 9])
-def test_the_map_of_few_points(n: int) -> None:
-    places = project(np.random.default_rng(0).normal(size=(n, 5)), seed=0)
-    assert places.shape == (n, 2)
-    assert np.isfinite(places).all()
-    assert len({tuple(place) for place in places.tolist()}) == n
 
 
 def test_thread_limits_come_back() -> None:
