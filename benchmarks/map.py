@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from clustering import banking, traces, vectors_of
+from llma_assets.clustering.projection_anchors import Anchors, turned_onto
+from llma_assets.clustering.projection_place import place
 from scipy.spatial import cKDTree
 from sklearn.manifold import TSNE
 
 from llma_assets.clustering.density import neighbor_count
 from llma_assets.clustering.neighbors import nearest
 from llma_assets.clustering.projection import project
-from llma_assets.clustering.projection_anchors import Anchors, turned_onto
-from llma_assets.clustering.projection_place import place
 from llma_assets.clustering.reduction import component_count, pca, spectral
 from llma_assets.clustering.threads import single_thread
 from llma_assets.clustering.vectors import fold, unit_vectors

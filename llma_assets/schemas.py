@@ -149,6 +149,7 @@ CLUSTER = pa.struct(
         _required("exemplars", pa.list_(pa.string())),
         pa.field("persistence", pa.float64()),
         pa.field("silhouette", pa.float64()),
+        pa.field("theme_id", pa.int32()),
     ]
 )
 
@@ -165,6 +166,19 @@ CLUSTER_ITEM = pa.struct(
         _required("rank", pa.int64()),
         _required("x", pa.float64()),
         _required("y", pa.float64()),
+        # False for an item that was assigned to the clusters of the sample.
+        pa.field("is_learned", pa.bool_()),
+        # What the method left out; in a cluster all the same, it is a borderline item.
+        pa.field("raw_noise", pa.bool_()),
+    ]
+)
+
+LADDER_STEP = pa.struct(
+    [
+        _required("name", pa.string()),
+        _required("clusters", pa.int64()),
+        _required("largest_share", pa.float64()),
+        pa.field("silhouette", pa.float64()),
     ]
 )
 
@@ -185,10 +199,16 @@ CLUSTER_ASSIGNMENTS = pa.schema(
         _required("items_in_window", pa.int64()),
         # Items left out because another model made their vectors.
         _required("items_other_model", pa.int64()),
+        # All of the window that have a cluster or are noise: the sample that was learned from, and the rest.
         _required("items_analyzed", pa.int64()),
+        pa.field("items_learned", pa.int64()),
         _required("items_clustered", pa.int64()),
         _required("items_noise", pa.int64()),
+        # Left out by the method, and given to the cluster that their neighbours lead to.
+        pa.field("items_borderline", pa.int64()),
         pa.field("noise_share", pa.float64()),
+        pa.field("raw_noise_share", pa.float64()),
+        pa.field("largest_share", pa.float64()),
         _required("method", pa.string()),
         # JSON of every effective parameter.
         _required("params", pa.string()),
@@ -196,10 +216,19 @@ CLUSTER_ASSIGNMENTS = pa.schema(
         _required("algorithm_version", pa.string()),
         pa.field("embedding_model", pa.string()),
         pa.field("silhouette", pa.float64()),
+        # On the layout that the clusters were found in: how far apart they look.
+        pa.field("layout_silhouette", pa.float64()),
         pa.field("relative_validity", pa.float64()),
+        pa.field("mean_persistence", pa.float64()),
+        # Adjusted Rand index with the clusters of seeded half-samples.
+        pa.field("stability", pa.float64()),
+        pa.field("themes", pa.int64()),
+        pa.field("theme_stability", pa.float64()),
         pa.field("optimal_k", pa.int64()),
         pa.field("inertia", pa.float64()),
         _required("guard_path", pa.list_(pa.string())),
+        # What each rung of the ladder against collapse found, as far as it was climbed.
+        pa.field("ladder", pa.list_(LADDER_STEP)),
         # Of which items are in which cluster; labels carry the hash of the clusters that they name.
         _required("content_hash", pa.string()),
         _required("clusters", pa.list_(CLUSTER)),

@@ -10,7 +10,7 @@ import llma_assets
 
 ROOT = Path(llma_assets.__file__).parent
 PURE = ["traces", "summarization", "clustering", "labeling", "lineage", "emission"]
-ALLOWED_OUTSIDE = {"numpy", "scipy", "sklearn", "hdbscan", "threadpoolctl", "orjson", "pyarrow"}
+ALLOWED_OUTSIDE = {"numpy", "scipy", "sklearn", "hdbscan", "umap", "threadpoolctl", "orjson", "pyarrow"}
 FORBIDDEN_STANDARD = {
     "os",
     "io",
@@ -25,7 +25,7 @@ FORBIDDEN_STANDARD = {
     "time",
 }
 MODULES = sorted(path for package in PURE for path in (ROOT / package).rglob("*.py"))
-HEAVY = {"sklearn", "hdbscan", "scipy", "onnxruntime", "onnx", "matplotlib", "openai", "pandas", "tokenizers"}
+HEAVY = {"sklearn", "hdbscan", "umap", "scipy", "onnxruntime", "onnx", "matplotlib", "openai", "pandas", "tokenizers"}
 
 
 def _imports(path: Path, top_level_only: bool = False) -> set[str]:

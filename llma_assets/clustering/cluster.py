@@ -5,32 +5,38 @@ from typing import Any
 
 import numpy as np
 
-from llma_assets.clustering.density import by_density
-from llma_assets.clustering.kmeans import by_means
+from llma_assets.clustering.anchors import Anchors
+from llma_assets.clustering.assignment import assign
+from llma_assets.clustering.grouping import Grouping, group_by_density, group_by_means
+from llma_assets.clustering.neighborhood import Neighborhood
 from llma_assets.clustering.projection import project
-from llma_assets.clustering.quality import silhouettes
+from llma_assets.clustering.quality import FIGURES, diversity, layout_silhouette, silhouettes
 from llma_assets.clustering.ranking import centroid_distances, centroids, exemplars, ranks, renumber
-from llma_assets.clustering.result import ALGORITHM_VERSION, NOISE, Cluster, Clustering, ClusteringParams
+from llma_assets.clustering.reference import group_by_reference
+from llma_assets.clustering.result import (
+    ALGORITHM_VERSION,
+    NOISE,
+    Cluster,
+    Clustering,
+    ClusteringParams,
+    Step,
+)
+from llma_assets.clustering.stability import stability
+from llma_assets.clustering.themes import themes
 from llma_assets.clustering.threads import single_thread
-from llma_assets.clustering.vectors import Folded, fold, unit_vectors
+from llma_assets.clustering.vectors import NEAR_DISTANCE, unit_vectors
 from llma_assets.errors import InputRejected
 
-
-@dataclass(frozen=True, slots=True)
-class _Grouping:
-    """What a method found, before ids are given and places are ranked."""
-
-    labels: np.ndarray
-    probabilities: np.ndarray
-    outlier_scores: np.ndarray | None
-    persistence: dict[int, float | None]
-    quality: dict[str, float | int | None]
-    layout: np.ndarray
-    effective: dict[str, Any]
-    path: tuple[str, ...]
+# Exact neighbours of more rows than this take longer than what they add is worth: the others are assigned.
+LEARN_LIMIT = 20_000
 
 
-def cluster(vectors: np.ndarray, params: ClusteringParams) -> Clustering:
+def cluster(
+    vectors: np.ndarray,
+    params: ClusteringParams,
+    learned: np.ndarray | None = None,
+    anchors: Anchors | None = None,
+) -> Clustering:
     """Group vectors by direction.
 
     The same rows in the same order give the same bytes, whatever the thread settings: the work runs
@@ -40,6 +46,9 @@ def cluster(vectors: np.ndarray, params: ClusteringParams) -> Clustering:
     Args:
         vectors: shape (n, d), n ≥ 0; any length, only the direction counts.
         params: method and its choices.
+        learned: bool, shape (n,), the rows to learn the clusters from; None for all. The others are assigned to
+            them. Of more than 20,000 a seeded draw is learned from.
+        anchors: where some rows were on an earlier map. Clusters do not depend on it.
 
     Returns:
         Labels, ranks, distances, map and clusters, in the order of the rows.
@@ -49,21 +58,18 @@ def cluster(vectors: np.ndarray, params: ClusteringParams) -> Clustering:
     """
     _check(params)
     unit = unit_vectors(vectors)
-    folded = fold(unit)
+    rows = _learned_rows(len(unit), learned, params.seed)
     with single_thread():
-        if not len(unit):
-            found = _nothing()
-        elif params.method == "hdbscan":
-            found = _density(folded, params)
-        else:
-            found = _means(unit, folded, params)
-        places = project(found.layout, params.seed)[folded.of_row].reshape(-1, 2)
-        return _assemble(unit, folded, found, places, params)
+        hood = Neighborhood.of(unit[rows], params.n_neighbors, params.seed)
+        found = _group(unit[rows], hood, params)
+        whole = _whole(unit, rows, hood, found, anchors, params)
+        steady = stability(unit[rows], whole.labels[rows], lambda half: _labels_of(half, params), params.seed)
+        return _assemble(unit, hood, found, whole, steady, params)
 
 
 def _check(params: ClusteringParams) -> None:
-    if params.method not in ("hdbscan", "kmeans"):
-        raise InputRejected(f"method is {params.method!r}; it must be 'hdbscan' or 'kmeans'")
+    if params.method not in ("hdbscan", "kmeans", "umap"):
+        raise InputRejected(f"method is {params.method!r}; it must be 'hdbscan', 'kmeans' or 'umap'")
     bounds: list[tuple[str, int | None, int]] = [
         ("min_cluster_size", params.min_cluster_size, 2),
         ("min_samples", params.min_samples, 1),
@@ -77,92 +83,184 @@ def _check(params: ClusteringParams) -> None:
             raise InputRejected(f"{name} is {value}; it must be at least {lowest}")
 
 
-def _nothing() -> _Grouping:
-    empty = np.zeros(0)
-    return _Grouping(np.zeros(0, np.int32), empty, empty, {}, {}, np.zeros((0, 1)), {}, ())
+def _learned_rows(size: int, learned: np.ndarray | None, seed: int) -> np.ndarray:
+    rows = np.arange(size) if learned is None else np.flatnonzero(learned)
+    if len(rows) > LEARN_LIMIT:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, LEARN_LIMIT, replace=False))
+    return rows
 
 
-def _density(folded: Folded, params: ClusteringParams) -> _Grouping:
-    found = by_density(folded, params)
-    return _Grouping(
-        labels=found.labels,
-        probabilities=found.probabilities,
-        outlier_scores=found.outlier_scores,
-        persistence=found.persistence,
-        quality={"relative_validity": _rounded(found.relative_validity)},
-        layout=found.layout,
-        effective=found.effective,
-        path=("eom",) if found.structure else ("eom", "no_structure"),
-    )
+def _group(unit: np.ndarray, hood: Neighborhood, params: ClusteringParams) -> Grouping:
+    if not len(unit):
+        empty = np.zeros(0)
+        return Grouping(np.zeros(0, np.int32), empty > 0, empty, empty, {}, {}, {}, ())
+    if params.method == "kmeans":
+        return group_by_means(unit, params)
+    if params.method == "umap":
+        return group_by_reference(unit, params)
+    return group_by_density(hood, params)
 
 
-def _means(unit: np.ndarray, folded: Folded, params: ClusteringParams) -> _Grouping:
-    found = by_means(unit, folded, params)
-    return _Grouping(
-        labels=found.labels,
-        probabilities=np.ones(len(unit)),
-        outlier_scores=None,
-        persistence={},
-        quality={"optimal_k": found.optimal_k, "inertia": _rounded(found.inertia)},
-        layout=found.layout,
-        effective=found.effective,
-        path=("kmeans",),
-    )
+def _labels_of(unit: np.ndarray, params: ClusteringParams) -> np.ndarray:
+    """Labels of a half, for its stability."""
+    hood = Neighborhood.of(unit, params.n_neighbors, params.seed)
+    return _group(unit, hood, params).labels
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """Every row, learned or assigned."""
+
+    labels: np.ndarray
+    new_ids: dict[int, int]
+    is_learned: np.ndarray
+    raw_noise: np.ndarray
+    probabilities: np.ndarray
+    outlier_scores: np.ndarray | None
+    xy: np.ndarray
+    # Rows with one number are copies of each other.
+    copy_of: np.ndarray
+
+
+def _whole(
+    unit: np.ndarray,
+    rows: np.ndarray,
+    hood: Neighborhood,
+    found: Grouping,
+    anchors: Anchors | None,
+    params: ClusteringParams,
+) -> _Whole:
+    size = len(unit)
+    others = np.setdiff1d(np.arange(size), rows, assume_unique=True)
+    labels, probabilities = np.full(size, NOISE, np.int32), np.zeros(size)
+    raw_noise, is_learned = np.zeros(size, bool), np.zeros(size, bool)
+    xy, copy_of = np.zeros((size, 2)), np.arange(size) + len(hood.folded.unit)
+    labels[rows], probabilities[rows] = found.labels, found.probabilities
+    raw_noise[rows], is_learned[rows] = found.raw_noise, True
+    copy_of[rows] = hood.folded.of_row
+    learned_xy = project(hood, _of_distinct(anchors, rows, hood))
+    xy[rows] = learned_xy[hood.folded.of_row].reshape(-1, 2)
+    scores = None
+    if found.outlier_scores is not None:
+        scores = np.zeros(size)
+        scores[rows] = found.outlier_scores
+    if len(others) and len(rows):
+        given = assign(unit[others], hood, found, learned_xy)
+        labels[others], probabilities[others], raw_noise[others] = given.labels, given.shares, given.labels == NOISE
+        xy[others] = given.xy
+        if scores is not None:
+            scores[others] = given.outlier_scores
+    labels, new_ids = renumber(labels)
+    return _Whole(labels, new_ids, is_learned, raw_noise, probabilities, scores, xy, copy_of)
+
+
+def _of_distinct(anchors: Anchors | None, rows: np.ndarray, hood: Neighborhood) -> Anchors | None:
+    """The anchors of learned rows, as those of the distinct rows that they became: the first of several counts."""
+    if anchors is None:
+        return None
+    anchors.check(max(int(anchors.rows.max(initial=-1)) + 1, int(rows.max(initial=-1)) + 1))
+    order = np.argsort(anchors.rows)
+    known = order[np.isin(anchors.rows[order], rows)]
+    distinct, first = np.unique(hood.folded.of_row[np.searchsorted(rows, anchors.rows[known])], return_index=True)
+    return Anchors(distinct, anchors.xy[known][first])
 
 
 def _assemble(
-    unit: np.ndarray, folded: Folded, found: _Grouping, places: np.ndarray, params: ClusteringParams
+    unit: np.ndarray,
+    hood: Neighborhood,
+    found: Grouping,
+    whole: _Whole,
+    steady: float | None,
+    params: ClusteringParams,
 ) -> Clustering:
-    labels, new_ids = renumber(found.labels)
+    labels = whole.labels
     centres = centroids(unit, labels)
     distances = centroid_distances(unit, labels, centres)
     # k-means knows no outliers: far from the centroid is all that it can say.
-    scores = np.minimum(distances, 1.0) if found.outlier_scores is None else found.outlier_scores
+    scores = np.minimum(distances, 1.0) if whole.outlier_scores is None else whole.outlier_scores
     scores = np.round(scores, 6) + 0.0
     row_ranks = ranks(labels, distances, scores)
     row_silhouettes = silhouettes(unit, labels)
-    persistence = {new_ids[old]: value for old, value in found.persistence.items()}
+    persistence = {whole.new_ids[old]: value for old, value in found.persistence.items() if old in whole.new_ids}
+    coarse = themes(unit, labels, params.seed)
     clusters = []
     for label, centre in enumerate(centres):
         rows = np.flatnonzero(labels == label)
-        x, y = np.round(places[rows].mean(axis=0), 6) + 0.0
+        x, y = np.round(whole.xy[rows].mean(axis=0), 6) + 0.0
         clusters.append(
             Cluster(
                 cluster_id=label,
                 size=len(rows),
                 centroid=centre,
                 centroid_xy=(float(x), float(y)),
-                exemplars=exemplars(rows, row_ranks, folded.of_row),
+                exemplars=exemplars(rows, row_ranks, whole.copy_of),
+                theme_id=int(coarse.of_cluster[label]),
                 persistence=_rounded(persistence.get(label)),
                 silhouette=None if row_silhouettes is None else _rounded(float(row_silhouettes[rows].mean())),
             )
         )
-    noise = int(np.count_nonzero(labels == NOISE))
-    whole = None if row_silhouettes is None else _rounded(float(np.nanmean(row_silhouettes)))
+    quality: dict[str, float | int | None] = dict.fromkeys(FIGURES) | found.quality
+    quality |= {
+        "clusters": len(clusters),
+        "diversity": diversity(unit),
+        "themes": coarse.quality["themes"],
+        "silhouette": None if row_silhouettes is None else float(np.nanmean(row_silhouettes)),
+        "layout_silhouette": layout_silhouette(hood.places, _distinct_labels(whole, hood), params.seed),
+        "mean_persistence": _mean([value for value in persistence.values() if value is not None]),
+        "stability": steady,
+        "theme_stability": coarse.quality["stability"],
+    }
+    if len(unit):
+        quality |= {
+            "noise_share": np.count_nonzero(labels == NOISE) / len(unit),
+            "raw_noise_share": np.count_nonzero(whole.raw_noise) / len(unit),
+            "largest_share": max((one.size for one in clusters), default=0) / len(unit),
+        }
     return Clustering(
         labels=labels,
-        probabilities=np.round(found.probabilities, 6),
+        is_learned=whole.is_learned,
+        raw_noise=whole.raw_noise,
+        probabilities=np.round(whole.probabilities, 6) + 0.0,
         outlier_scores=scores,
         distances=distances,
         ranks=row_ranks,
-        xy=places,
+        xy=whole.xy,
         clusters=tuple(clusters),
-        quality={"silhouette": whole, "relative_validity": None, "optimal_k": None, "inertia": None}
-        | found.quality
-        | {"noise_share": _rounded(noise / len(unit)) if len(unit) else None},
-        params={
-            "method": params.method,
-            "algorithm_version": ALGORITHM_VERSION,
-            "items": len(unit),
-            "distinct_vectors": len(folded.unit),
-            "dimensions": unit.shape[1],
-            "normalization": "l2",
-            "projection": "tsne_mesh",
-            "seed": params.seed,
-        }
-        | found.effective,
+        quality={name: value if isinstance(value, int) else _rounded(value) for name, value in quality.items()},
+        params=_recorded(unit, hood, whole, params) | found.effective,
         guard_path=found.path,
+        steps=tuple(
+            Step(rung.name, rung.clusters, round(rung.largest_share, 6), _rounded(rung.silhouette))
+            for rung in found.tried
+        ),
     )
+
+
+def _distinct_labels(whole: _Whole, hood: Neighborhood) -> np.ndarray:
+    """The final label of each distinct learned row."""
+    labels = np.full(len(hood.folded.unit), NOISE, np.int32)
+    labels[hood.folded.of_row] = whole.labels[whole.is_learned]
+    return labels
+
+
+def _recorded(unit: np.ndarray, hood: Neighborhood, whole: _Whole, params: ClusteringParams) -> dict[str, Any]:
+    return {
+        "method": params.method,
+        "algorithm_version": ALGORITHM_VERSION,
+        "items": len(unit),
+        "items_learned": int(whole.is_learned.sum()),
+        "distinct_vectors": hood.exact,
+        "distinct_beyond_near_duplicates": len(hood.folded.unit),
+        "near_duplicate_distance": NEAR_DISTANCE,
+        "dimensions": unit.shape[1],
+        "normalization": "l2",
+        "projection": "layout",
+        "seed": params.seed,
+    }
+
+
+def _mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 def _rounded(value: float | None) -> float | None:

@@ -6,7 +6,6 @@ import numpy as np
 
 from llma_assets.clustering.quality import mean_silhouette
 from llma_assets.clustering.reduction import pca
-from llma_assets.clustering.result import ClusteringParams
 from llma_assets.clustering.vectors import Folded
 
 # The space that version 1 clusters in. On 2,000 queries AMI is that of all 384 dimensions (.421) at a quarter
@@ -23,28 +22,26 @@ class Means:
         labels: int32, shape (n,).
         optimal_k: number of clusters chosen.
         inertia: sum of squared distances to the centres, in the reduced space, copies counted.
-        layout: shape (m, c), the reduced space, for the distinct vectors.
         effective: parameters as used.
     """
 
     labels: np.ndarray
     optimal_k: int
     inertia: float
-    layout: np.ndarray
     effective: dict[str, int | float | str]
 
 
-def by_means(unit: np.ndarray, folded: Folded, params: ClusteringParams) -> Means:
+def by_means(unit: np.ndarray, folded: Folded, k_min: int, k_max: int, seed: int) -> Means:
     """Try k = k_min … k_max, keep the best silhouette (cosine, over all rows of `unit`), smaller k on a tie."""
     from sklearn.cluster import KMeans
 
     distinct = len(folded.unit)
     layout = pca(folded.unit, _COMPONENTS)
     # Fewer different vectors than clusters wanted: each is its own cluster.
-    tried = [k for k in range(params.k_min, params.k_max + 1) if k < distinct] or [min(params.k_min, distinct)]
+    tried = [k for k in range(k_min, k_max + 1) if k < distinct] or [min(k_min, distinct)]
     best: tuple[float, int, np.ndarray, float] | None = None
     for k in tried:
-        model = KMeans(n_clusters=k, n_init=_RESTARTS, random_state=params.seed)
+        model = KMeans(n_clusters=k, n_init=_RESTARTS, random_state=seed)
         model.fit(layout, sample_weight=folded.copies.astype(np.float64))
         labels = model.labels_[folded.of_row].astype(np.int32)
         silhouette = mean_silhouette(unit, labels)
@@ -54,10 +51,10 @@ def by_means(unit: np.ndarray, folded: Folded, params: ClusteringParams) -> Mean
     assert best is not None  # `tried` is never empty
     _, chosen, labels, inertia = best
     effective: dict[str, int | float | str] = {
-        "k_min": params.k_min,
-        "k_max": params.k_max,
+        "k_min": k_min,
+        "k_max": k_max,
         "n_init": _RESTARTS,
         "reduction": "pca",
         "n_components": layout.shape[1],
     }
-    return Means(labels, chosen, inertia, layout, effective)
+    return Means(labels, chosen, inertia, effective)

@@ -8,6 +8,26 @@ import numpy as np
 
 from llma_assets.clustering.result import NOISE
 
+# What is stored with a run.
+FIGURES = (
+    "clusters",
+    "themes",
+    "noise_share",
+    "raw_noise_share",
+    "largest_share",
+    "diversity",
+    "silhouette",
+    "layout_silhouette",
+    "relative_validity",
+    "mean_persistence",
+    "stability",
+    "theme_stability",
+    "optimal_k",
+    "inertia",
+)
+# All pairs of this many places are compared; more say no more.
+_LAYOUT_SAMPLE = 2_500
+
 
 def silhouettes(unit: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
     """Silhouette of each row (Rousseeuw 1987), noise left out.
@@ -48,3 +68,26 @@ def mean_silhouette(unit: np.ndarray, labels: np.ndarray) -> float | None:
     """Mean silhouette over all clustered rows; None with fewer than two clusters."""
     values = silhouettes(unit, labels)
     return None if values is None else float(np.nanmean(values))
+
+
+def diversity(unit: np.ndarray) -> float | None:
+    """Mean cosine distance between any two of `unit` (n, d): 0 where all are alike; None without rows."""
+    if not len(unit):
+        return None
+    mean = unit.mean(axis=0, dtype=np.float64)
+    return max(1.0 - float(mean @ mean), 0.0)
+
+
+def layout_silhouette(places: np.ndarray, labels: np.ndarray, seed: int) -> float | None:
+    """Mean silhouette over `places` (n, 2), straight distances, noise left out; of a seeded sample of 2,500.
+
+    It says how far apart clusters look on the map, and nothing about the data. None where it is not defined.
+    """
+    rows = np.flatnonzero(labels != NOISE)
+    if len(rows) > _LAYOUT_SAMPLE:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, _LAYOUT_SAMPLE, replace=False))
+    if not 2 <= len(np.unique(labels[rows])) < len(rows):
+        return None
+    from sklearn.metrics import silhouette_score
+
+    return float(silhouette_score(places[rows], labels[rows]))

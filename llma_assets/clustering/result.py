@@ -8,9 +8,9 @@ import numpy as np
 NOISE = -1
 
 # Raised whenever the same vectors may get other clusters than before.
-ALGORITHM_VERSION = "1"
+ALGORITHM_VERSION = "2"
 
-Method = Literal["hdbscan", "kmeans"]
+Method = Literal["hdbscan", "kmeans", "umap"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,10 @@ class ClusteringParams:
     """What may be chosen for a clustering; None means: derived from the number of items.
 
     Attributes:
-        min_cluster_size: hdbscan; smallest group that counts as a cluster (items).
-        min_samples: hdbscan; neighbours that make a point a core point.
-        n_neighbors: neighbours in the graph that the reduction starts from.
+        method: hdbscan over our layout; kmeans, version 1; umap, the reference's recipe.
+        min_cluster_size: hdbscan and umap; smallest group that counts as a cluster (items).
+        min_samples: hdbscan and umap; neighbours that make a point a core point.
+        n_neighbors: most neighbours in the graph that the layout is made from.
         k_min, k_max: kmeans; range of cluster counts tried by silhouette.
         seed: every random choice comes from it.
     """
@@ -43,6 +44,7 @@ class Cluster:
         centroid: mean of its members' unit vectors, float32, shape (d,).
         centroid_xy: mean place on the map.
         exemplars: rows of its most typical members, best first.
+        theme_id: the theme that it belongs to: 0, 1, … by falling size.
         persistence: hdbscan's stability of the cluster; None for other methods.
         silhouette: mean over members (cosine); None where it is not defined.
     """
@@ -52,8 +54,26 @@ class Cluster:
     centroid: np.ndarray
     centroid_xy: tuple[float, float]
     exemplars: tuple[int, ...]
+    theme_id: int
     persistence: float | None = None
     silhouette: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one rung of the ladder against collapse found.
+
+    Attributes:
+        name: eom, eom_capped, leaf or kmeans.
+        clusters: how many.
+        largest_share: of the learned items, in the largest of them.
+        silhouette: mean (cosine); None with fewer than two clusters.
+    """
+
+    name: str
+    clusters: int
+    largest_share: float
+    silhouette: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +82,25 @@ class Clustering:
 
     Attributes:
         labels: int32, cluster id or `NOISE`.
-        probabilities: float64 in [0, 1], strength of membership; 0 for noise.
+        is_learned: bool, whether the clusters were learned from the row; the others were assigned to them.
+        raw_noise: bool, what the method itself left out. Where it has a cluster all the same, it is a borderline
+            item, given to the cluster that its neighbours lead to.
+        probabilities: float64 in [0, 1], strength of membership; 0 for noise. For borderline and for assigned rows the
+            share of their neighbours' weight that lies in the cluster.
         outlier_scores: float64 in [0, 1], higher is more anomalous.
         distances: float64, cosine distance to the own centroid; for noise to the nearest one,
             and to the mean of all where there is no cluster.
         ranks: int64, 0 = nearest to the centroid within its cluster; for noise 0 = most anomalous.
         xy: float64, shape (n, 2), the map.
-        quality: silhouette, relative_validity, optimal_k, inertia, noise_share; None where undefined.
+        quality: by name, as `quality.FIGURES` lists them; None where undefined.
         params: every effective parameter, JSON-ready.
         guard_path: the steps taken, such as ("eom",).
+        steps: what each rung of the ladder found, as far as it was climbed.
     """
 
     labels: np.ndarray
+    is_learned: np.ndarray
+    raw_noise: np.ndarray
     probabilities: np.ndarray
     outlier_scores: np.ndarray
     distances: np.ndarray
@@ -83,3 +110,4 @@ class Clustering:
     quality: dict[str, float | int | None]
     params: dict[str, Any]
     guard_path: tuple[str, ...] = field(default=())
+    steps: tuple[Step, ...] = field(default=())

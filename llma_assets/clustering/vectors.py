@@ -1,4 +1,4 @@
-"""What every method starts from: checked, unit-length, and each distinct vector once."""
+"""What every method starts from: checked, unit-length, each distinct vector once, near-duplicates as one."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,8 @@ from llma_assets.errors import InputRejected
 
 # Below this a row has no direction: it is rounding error.
 _MIN_NORM = 1e-12
+# Cosine distance up to which two texts are the same one with another number or name in it.
+NEAR_DISTANCE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,8 @@ class Folded:
     500 times then takes a cluster apart from everything like it, and whole runs collapse to two.
 
     Attributes:
-        unit: float32, shape (m, d); the distinct rows, scaled to length 1, sorted by their bytes.
+        unit: float32, shape (m, d); the distinct rows, scaled to length 1, in an order that does not depend on
+            that of the input.
         copies: int64, shape (m,); how many input rows each stands for.
         of_row: int64, shape (n,); the distinct row that each input row became.
     """
@@ -65,3 +68,42 @@ def fold(unit: np.ndarray) -> Folded:
     whole_rows = np.ascontiguousarray(unit).view(np.dtype((np.void, unit.dtype.itemsize * unit.shape[1]))).ravel()
     _, first, of_row, copies = np.unique(whole_rows, return_index=True, return_inverse=True, return_counts=True)
     return Folded(unit[first], copies.astype(np.int64), of_row.astype(np.int64))
+
+
+def fold_near(folded: Folded, indices: np.ndarray, distances: np.ndarray) -> Folded:
+    """Keep one row, their mean, for rows that are within `NEAR_DISTANCE` of each other.
+
+    Rows are joined along neighbours; a row further than that from the mean of its chain stays by itself, so that
+    a chain of small steps never folds what differs.
+
+    Args:
+        indices, distances: shape (m, k), the nearest rows of each row of `folded`.
+    """
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    size = len(folded.unit)
+    rows, places = np.nonzero(distances <= NEAR_DISTANCE)
+    if not len(rows):
+        return folded
+    edges = csr_matrix((np.ones(len(rows)), (rows, indices[rows, places])), shape=(size, size))
+    _, chain = connected_components(edges, directed=False)
+    means = _weighted_means(folded.unit, folded.copies, chain)
+    strays = 1.0 - np.einsum("md,md->m", folded.unit.astype(np.float64), means[chain]) > NEAR_DISTANCE
+    group = np.where(strays, chain.max() + 1 + np.arange(size), chain)
+    # In the order of each group's first row: the rows come in an order of their own.
+    _, first, group = np.unique(group, return_index=True, return_inverse=True)
+    place = np.empty(len(first), np.int64)
+    place[np.argsort(first)] = np.arange(len(first))
+    group = place[group]
+    copies = np.bincount(group, weights=folded.copies).astype(np.int64)
+    unit = _weighted_means(folded.unit, folded.copies, group).astype(np.float32)
+    return Folded(unit, copies, group[folded.of_row])
+
+
+def _weighted_means(unit: np.ndarray, weights: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """The direction of each group's weighted mean: float64, one row for each number in `group` up to the largest."""
+    from scipy.sparse import csr_matrix
+
+    sums = csr_matrix((weights.astype(np.float64), (group, np.arange(len(group))))) @ unit.astype(np.float64)
+    return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), _MIN_NORM)

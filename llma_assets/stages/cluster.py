@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from llma_assets.emission.identity import clustering_run_id, seed_of
 from llma_assets.errors import PartitionMissing
 from llma_assets.lake import Lake
 from llma_assets.schemas import CLUSTER_ASSIGNMENTS
+from llma_assets.stages.earlier_map import earlier_places
 from llma_assets.stages.matrix import to_matrix
 from llma_assets.stages.report import StageReport
 from llma_assets.stages.retract import retract
@@ -29,6 +30,17 @@ from llma_assets.traces.sampling import sample_by_day
 from llma_assets.vocabulary import ItemStatus, Reason, RunStatus
 
 TABLE = "cluster_assignments"
+_SHOWN_QUALITY = [
+    "noise_share",
+    "raw_noise_share",
+    "largest_share",
+    "silhouette",
+    "layout_silhouette",
+    "relative_validity",
+    "stability",
+    "themes",
+    "theme_stability",
+]
 _COLUMNS = ["date", "level", "item_id", "trace_id", "generation_id", "trace_timestamp", "model", "status", "embedding"]
 
 
@@ -63,7 +75,7 @@ class ClusterWindow:
             runs = [self._clustering_run(team_day, job, embeddings, other_model) for job in self.jobs]
             table = pa.Table.from_pylist(runs, CLUSTER_ASSIGNMENTS)
             if not any(run["items_analyzed"] for run in runs):
-                retract(self.lake, ["cluster_events", "cluster_labels"], team_day, version)
+                retract(self.lake, ["cluster_events", "cluster_labels", "cluster_lineage"], team_day, version)
             written = self.lake.write(TABLE, team_day, table, version)
         return _report(team_day, written, runs, time.monotonic() - started)
 
@@ -121,41 +133,42 @@ class ClusterWindow:
                 "%s: %s skipped, %d of %d items", row["clustering_run_id"], job.level, items.num_rows, self.min_items
             )
             return row
-        chosen = sample_by_day(
-            items["item_id"].to_pylist(), items["date"].to_pylist(), self.max_samples, row["clustering_run_id"]
-        )
-        items = items.filter(pa.array(chosen))
-        self.log.info(
-            "%s: clustering %d of %d items by %s",
-            row["clustering_run_id"],
-            items.num_rows,
-            row["items_in_window"],
-            params.method,
-        )
-        result = cluster(to_matrix(items["embedding"]), params)
-        self.log.info("%s: %d clusters, path %s", row["clustering_run_id"], len(result.clusters), result.guard_path)
+        run_id, ids = row["clustering_run_id"], items["item_id"].to_pylist()
+        learned = np.array(sample_by_day(ids, items["date"].to_pylist(), self.max_samples, run_id))
+        self.log.info("%s: clustering %d items by %s, learning from %d", run_id, len(ids), params.method, learned.sum())
+        anchors = earlier_places(self.lake, team_day, self.window_days, row, items["model"][0].as_py(), ids)
+        result = cluster(to_matrix(items["embedding"]), params, learned, anchors)
+        for step in result.steps:
+            self.log.info(
+                "%s: %s found %d clusters, the largest with %.0f %%, silhouette %s",
+                run_id,
+                step.name,
+                step.clusters,
+                100 * step.largest_share,
+                step.silhouette,
+            )
+        self.log.info("%s: %d clusters, path %s", run_id, len(result.clusters), " > ".join(result.guard_path))
         return row | self._outcome(result, items)
 
     def _outcome(self, result: Clustering, items: pa.Table) -> dict[str, Any]:
-        noise = int(np.count_nonzero(result.labels == NOISE))
+        noise = result.labels == NOISE
         ids, model = items["item_id"].to_pylist(), items["model"][0].as_py()
-        return {
+        figures = {name: value for name, value in result.quality.items() if name != "clusters"}
+        return figures | {
             "status": RunStatus.CLUSTERED,
             "reason": None,
             "items_analyzed": items.num_rows,
-            "items_clustered": items.num_rows - noise,
-            "items_noise": noise,
-            "noise_share": noise / items.num_rows,
+            "items_learned": int(result.is_learned.sum()),
+            "items_clustered": int(np.count_nonzero(~noise)),
+            "items_noise": int(np.count_nonzero(noise)),
+            "items_borderline": int(np.count_nonzero(result.raw_noise & ~noise)),
             "content_hash": _content_hash(ids, result.labels.tolist()),
             "params": json.dumps(
                 result.params | {"max_samples": self.max_samples, "embedding_model": model}, sort_keys=True
             ),
             "embedding_model": model,
-            "silhouette": result.quality.get("silhouette"),
-            "relative_validity": result.quality.get("relative_validity"),
-            "optimal_k": result.quality.get("optimal_k"),
-            "inertia": result.quality.get("inertia"),
             "guard_path": list(result.guard_path),
+            "ladder": [asdict(step) for step in result.steps],
             "clusters": [
                 {
                     "cluster_id": one.cluster_id,
@@ -166,6 +179,7 @@ class ClusterWindow:
                     "exemplars": [ids[row] for row in one.exemplars],
                     "persistence": one.persistence,
                     "silhouette": one.silhouette,
+                    "theme_id": one.theme_id,
                 }
                 for one in result.clusters
             ],
@@ -183,6 +197,8 @@ def _item_rows(result: Clustering, items: pa.Table) -> list[dict[str, Any]]:
         "rank": result.ranks,
         "x": result.xy[:, 0],
         "y": result.xy[:, 1],
+        "is_learned": result.is_learned,
+        "raw_noise": result.raw_noise,
     }
     columns = {name: items[name].to_pylist() for name in names} | {name: a.tolist() for name, a in arrays.items()}
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
@@ -208,17 +224,8 @@ def _refuse_gaps(lake: Lake, window: Sequence[TeamDay]) -> None:
 def _report(team_day: TeamDay, written: Any, runs: list[dict[str, Any]], duration_s: float) -> StageReport:
     analyzed = sum(run["items_analyzed"] for run in runs)
     reasons = [f"{run['level']}: {run['reason']} ({run['items_in_window']} of {run['min_items']})" for run in runs]
-    names = [
-        "clustering_run_id",
-        "level",
-        "status",
-        "reason",
-        "items_in_window",
-        "items_analyzed",
-        "items_noise",
-        "method",
-    ]
-    preview = pa.Table.from_pylist([{n: run[n] for n in names} | {"clusters": len(run["clusters"])} for run in runs])
+    names = ["clustering_run_id", "level", "status", "reason", "items_in_window", "items_noise", *_SHOWN_QUALITY]
+    rows = [{n: run.get(n) for n in names} | {"clusters": len(run["clusters"])} for run in runs]
     return StageReport(
         team_day=team_day,
         written=written,
@@ -227,15 +234,24 @@ def _report(team_day: TeamDay, written: Any, runs: list[dict[str, Any]], duratio
         counts={
             "clustered": sum(run["items_clustered"] for run in runs),
             "noise": sum(run["items_noise"] for run in runs),
-            "not_sampled": sum(run["items_in_window"] - run["items_analyzed"] for run in runs if run["items_analyzed"]),
+            "learned": sum(run.get("items_learned") or 0 for run in runs),
+            "borderline": sum(run.get("items_borderline") or 0 for run in runs),
         },
         empty_reason=None if analyzed else "; ".join(reasons),
         figures={
             "window_start": min(run["window_start"] for run in runs).isoformat(),
             "window_end": max(run["window_end"] for run in runs).isoformat(),
-            "clusters": sum(len(run["clusters"]) for run in runs),
-            "noise_share": round(sum(run["items_noise"] for run in runs) / analyzed, 4) if analyzed else None,
+            **{name: value for run in runs for name, value in _plotted(run).items()},
             "duration_s": round(duration_s, 3),
         },
-        preview=preview,
+        preview=pa.Table.from_pylist(rows),
     )
+
+
+def _plotted(run: dict[str, Any]) -> dict[str, Any]:
+    """Figures of a run by name and level (and job, where it is not a default): the UI plots them over the days."""
+    if not run["items_analyzed"]:
+        return {}
+    of = f"{run['level']}_{run['job_id']}" if run["job_id"] else run["level"]
+    figures = {"clusters": len(run["clusters"])} | {name: run.get(name) for name in _SHOWN_QUALITY}
+    return {f"{of}_{name}": value for name, value in figures.items() if value is not None}

@@ -148,7 +148,8 @@ def test_copies_do_not_bend_the_clusters(queries: np.ndarray) -> None:
     plain = cluster(queries, ClusteringParams())
     copied = cluster(np.concatenate([queries, np.tile(queries[7], (400, 1))]), ClusteringParams())
     assert copied.params["distinct_vectors"] == len(queries)
-    assert adjusted_mutual_info_score(np.delete(plain.labels, 7), np.delete(copied.labels[:300], 7)) > 0.99
+    # 400 copies count as a group of the smallest size, not as more than all the others together.
+    assert adjusted_mutual_info_score(np.delete(plain.labels, 7), np.delete(copied.labels[:300], 7)) > 0.95
     assert len(set(copied.labels[300:].tolist())) == 1
     assert copied.labels[7] == copied.labels[300] == 0
 
@@ -167,7 +168,7 @@ def test_no_structure_is_stated_rather_than_invented(n: int, d: int) -> None:
     result = cluster(random_vectors(n, d, seed=n + d), ClusteringParams())
     assert_sound(result, n)
     assert result.clusters == ()
-    assert result.guard_path == ("eom", "no_structure")
+    assert result.guard_path == ("eom", "eom_capped", "leaf", "kmeans", "no_structure")
     assert result.quality["noise_share"] == 1.0
     assert result.quality["silhouette"] is None
     assert result.distances.max() > 0  # to the mean of all

@@ -5,10 +5,10 @@ import pytest
 from scipy.spatial.distance import cdist
 from sklearn.metrics import silhouette_samples
 
-from llma_assets.clustering.neighbors import nearest
+from llma_assets.clustering.neighbors import nearest, nearest_in
 from llma_assets.clustering.quality import silhouettes
 from llma_assets.clustering.ranking import centroid_distances, centroids, exemplars, ranks, renumber
-from llma_assets.clustering.reduction import component_count, pca, spectral
+from llma_assets.clustering.reduction import pca, principal_plane
 from llma_assets.clustering.result import NOISE
 from llma_assets.clustering.threads import single_thread
 from llma_assets.clustering.vectors import fold, unit_vectors
@@ -41,28 +41,22 @@ def test_silhouettes_of_singletons_and_of_one_cluster() -> None:
     assert silhouettes(unit, np.array([0, 0, NOISE])) is None
 
 
-def test_spectral_embedding_separates_pieces_and_has_unit_rows(queries: np.ndarray) -> None:
-    unit = unit_vectors(queries)
-    indices, distances = nearest(unit, 10)
-    points = spectral(indices, distances, 26, seed=1)
-    assert points.shape == (300, 26)
-    assert np.allclose(np.linalg.norm(points, axis=1), 1.0)
-    # The same geometry from another start of the solver.
-    again = spectral(indices, distances, 26, seed=2)
-    assert np.allclose(points @ points.T, again @ again.T, atol=1e-6)
+def test_equal_neighbours_come_in_the_order_of_their_rows() -> None:
+    points = np.repeat(np.eye(3, dtype=np.float32), 300, axis=0)
+    indices, distances = nearest(points, 4)
+    assert indices[0].tolist() == [1, 2, 3, 4]
+    assert indices[899].tolist() == [600, 601, 602, 603]
+    assert not distances.any()
 
 
-def test_iterative_and_dense_solver_agree(queries: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    indices, distances = nearest(unit_vectors(queries), 10)
-    dense = spectral(indices, distances, 20, seed=0)
-    monkeypatch.setattr("llma_assets.clustering.reduction._DENSE_LIMIT", 10)
-    iterative = spectral(indices, distances, 20, seed=0)
-    assert np.allclose(dense @ dense.T, iterative @ iterative.T, atol=1e-6)
-
-
-@pytest.mark.parametrize(("size", "count"), [(3, 2), (20, 7), (100, 15), (2000, 67), (100_000, 100)])
-def test_component_count(size: int, count: int) -> None:
-    assert component_count(size) == count
+@pytest.mark.parametrize("columns", [20, 511, 512, 2000])
+def test_neighbours_in_another_set_are_the_exact_ones(columns: int) -> None:
+    random = np.random.default_rng(columns)
+    rows, unit = (unit_vectors(random.normal(size=(n, 12))) for n in (70, columns))
+    indices, distances = nearest_in(rows, unit, 9)
+    full = cdist(rows.astype(np.float64), unit.astype(np.float64), "cosine")
+    assert np.allclose(distances, np.sort(full, axis=1)[:, :9], atol=1e-6)
+    assert np.allclose(np.take_along_axis(full, indices, axis=1), distances, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(40, 5), (5, 40)])
@@ -72,6 +66,16 @@ def test_pca_keeps_distances_when_nothing_is_dropped(shape: tuple[int, int]) -> 
     assert reduced.shape == (shape[0], 5)
     assert np.allclose(cdist(points, points), cdist(reduced, reduced))
     assert (np.diff(reduced.std(axis=0)) <= 1e-9).all()
+
+
+@pytest.mark.parametrize("shape", [(400, 350), (350, 400), (50, 3), (3, 50), (2, 2), (5, 1)])
+def test_the_principal_plane_is_that_of_all_components(shape: tuple[int, int]) -> None:
+    points = np.random.default_rng(0).normal(size=shape) * np.linspace(3, 1, shape[1]) ** 2
+    whole = pca(points, 2)
+    plane = principal_plane(points)
+    assert plane.shape == (shape[0], 2)
+    assert np.allclose(plane[:, : whole.shape[1]], whole, atol=1e-4 * np.abs(whole).max())
+    assert not plane[:, whole.shape[1] :].any()
 
 
 def test_fold_keeps_each_row_once_whatever_the_order() -> None:

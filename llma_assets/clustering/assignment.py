@@ -1,0 +1,85 @@
+"""Clusters for items that the clustering did not learn from, in one pass over blocks of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from llma_assets.clustering.grouping import Grouping
+from llma_assets.clustering.neighborhood import Neighborhood
+from llma_assets.clustering.neighbors import nearest_in
+from llma_assets.clustering.outliers import core_distances, far_beyond, outlier_scores
+from llma_assets.clustering.placing import place_among
+from llma_assets.clustering.result import NOISE
+
+_NEIGHBORS = 10
+# More blur the place.
+_MAP_NEIGHBORS = 5
+# A learned item that is this share farther than the nearest one counts 1/e as much.
+_REACH = 0.3
+# A row that is far from all is still at home among learned ones that are nearly as far from each other.
+_SPARSER = 1.5
+_BLOCK = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What became of n rows.
+
+    Attributes:
+        labels: int32, as in the learned grouping, or `NOISE`.
+        shares: float64, share of the neighbours' weight that agrees; 0 for noise.
+        outlier_scores: float64, by the distance from the nearest learned rows.
+        xy: float64, shape (n, 2), next to the learned rows that it resembles.
+    """
+
+    labels: np.ndarray
+    shares: np.ndarray
+    outlier_scores: np.ndarray
+    xy: np.ndarray
+
+
+def assign(rows: np.ndarray, hood: Neighborhood, found: Grouping, learned_xy: np.ndarray) -> Assigned:
+    """Give each of `rows` (n, d) the cluster that its nearest learned items are in, or noise where they are.
+
+    A row that is far from all learned ones, and farther than its nearest one is from its own neighbours, is noise,
+    whoever is nearest.
+
+    Args:
+        rows: float32, rows of length 1.
+        hood, found: what was learned, from at least one row.
+        learned_xy: shape (m, 2), the map of the distinct learned rows.
+    """
+    size = len(hood.folded.unit)
+    learned = np.full(size, NOISE, np.int32)
+    learned[hood.folded.of_row] = found.labels
+    core = core_distances(hood.distances) if hood.graph is not None else np.zeros(size)
+    labels, shares, scores = np.full(len(rows), NOISE, np.int32), np.zeros(len(rows)), np.zeros(len(rows))
+    xy = np.zeros((len(rows), 2))
+    for start in range(0, len(rows), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        indices, distances = nearest_in(rows[block], hood.folded.unit, min(_NEIGHBORS, size))
+        winner, share = _votes(learned[indices], _weights(distances))
+        xy[block] = place_among(indices[:, :_MAP_NEIGHBORS], distances[:, :_MAP_NEIGHBORS], learned_xy)
+        own = core_distances(distances)
+        refused = far_beyond(own, core) & (own > _SPARSER * core[indices[:, 0]])
+        labels[block] = np.where(refused, NOISE, winner)
+        shares[block] = np.where(labels[block] == NOISE, 0.0, share)
+        scores[block] = outlier_scores(own, core)
+    return Assigned(labels, shares, scores, xy)
+
+
+def _weights(distances: np.ndarray) -> np.ndarray:
+    # What is below 1e-6 is the rounding of float32: the same vector.
+    clear = np.maximum(distances, 1e-6)
+    weights = np.exp((clear[:, :1] - clear) / (_REACH * clear[:, :1]))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def _votes(labels: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The label with most weight in each row (n, k), noise being one, and its share."""
+    size, count = labels.shape
+    groups = int(labels.max(initial=NOISE)) + 2
+    places = np.repeat(np.arange(size), count) * groups + labels.ravel() + 1
+    votes = np.bincount(places, weights.ravel(), size * groups).reshape(size, groups)
+    winner = votes.argmax(axis=1)
+    return (winner - 1).astype(np.int32), votes[np.arange(size), winner]

@@ -1,0 +1,160 @@
+"""The methods: which of the distinct rows belong together."""
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from llma_assets.clustering.density import Crowd
+from llma_assets.clustering.graph import spread_labels
+from llma_assets.clustering.guards import NO_STRUCTURE, Climb, Rung, climb
+from llma_assets.clustering.kmeans import by_means
+from llma_assets.clustering.neighborhood import Neighborhood
+from llma_assets.clustering.outliers import core_distances, isolated, outlier_scores
+from llma_assets.clustering.result import NOISE, ClusteringParams
+from llma_assets.clustering.vectors import Folded, fold
+
+# Smallest share of the distinct items that counts as a cluster: fine topics (.01 gives about 40 of them).
+_MIN_CLUSTER_SHARE = 0.005
+_MIN_CLUSTER_SIZE = 5
+# Taking isolated rows out of a cluster can leave it too small, and its other rows to others.
+_MAX_ROUNDS = 3
+_MOST_MEANS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """What a method found for n rows, before ids are given and places are ranked.
+
+    Attributes:
+        labels: int32, shape (n,), `NOISE` or any other ids.
+        raw_noise: bool, shape (n,), what the method itself left out.
+        probabilities, outlier_scores: float64, shape (n,); no scores where the method knows no outliers.
+        persistence: of each label; None where the method or the cluster has none.
+        quality: figures of the whole.
+        effective: parameters as used.
+        path: the steps taken.
+        tried: what each rung of the ladder found.
+    """
+
+    labels: np.ndarray
+    raw_noise: np.ndarray
+    probabilities: np.ndarray
+    outlier_scores: np.ndarray | None
+    persistence: dict[int, float | None]
+    quality: dict[str, float | int | None]
+    effective: dict[str, Any]
+    path: tuple[str, ...]
+    tried: tuple[Rung, ...] = field(default=())
+
+
+def smallest_cluster(distinct: int, wanted: int | None) -> int:
+    """Smallest group of `distinct` rows that counts as a cluster."""
+    return wanted or max(_MIN_CLUSTER_SIZE, math.ceil(_MIN_CLUSTER_SHARE * distinct))
+
+
+def group_by_density(hood: Neighborhood, params: ClusteringParams) -> Grouping:
+    """HDBSCAN over the layout, guarded against collapse; borderline noise goes to the cluster it leads to."""
+    folded = hood.folded
+    size = len(folded.unit)
+    smallest = smallest_cluster(size, params.min_cluster_size)
+    core = core_distances(hood.distances)
+    if size <= max(smallest, 3):
+        # Too few different points for a density; only copies of one text can still form a group.
+        found = Climb(None, ())
+        path: tuple[str, ...] = ("eom", NO_STRUCTURE)
+    else:
+        found = climb(
+            Crowd.of(hood.places, folded.copies, hood.reach, smallest, params.min_samples),
+            folded.unit,
+            folded.copies,
+            spread=lambda labels: spread_labels(hood.graph, labels)[0],
+            by_means=lambda: _by_means(folded, params.seed),
+        )
+        path = found.path
+    raw, labels, probabilities, persistence = _settled(hood, found.taken, core, smallest)
+    labels, probabilities = labels.copy(), probabilities.copy()
+    for row in np.flatnonzero((labels == NOISE) & (folded.copies >= smallest)):
+        label = int(labels.max(initial=NOISE)) + 1
+        labels[row], probabilities[row], persistence[label], raw[row] = label, 1.0, None, False
+    if (labels != NOISE).any() and found.taken is None:
+        path = tuple(step for step in path if step != NO_STRUCTURE)
+    validity = found.taken.found.relative_validity if found.taken else None
+    return Grouping(
+        labels=labels[folded.of_row],
+        raw_noise=raw[folded.of_row],
+        probabilities=probabilities[folded.of_row],
+        outlier_scores=outlier_scores(core, core)[folded.of_row],
+        persistence=persistence,
+        quality={"relative_validity": validity},
+        effective={
+            "min_cluster_size": smallest,
+            "min_samples": params.min_samples,
+            "cluster_selection_epsilon": 0.0,
+            "graph": "fuzzy_knn",
+            "n_neighbors": hood.indices.shape[1],
+            "reduction": "layout",
+            "n_components": 2,
+        },
+        path=path,
+        tried=found.tried,
+    )
+
+
+def _settled(
+    hood: Neighborhood, taken: Rung | None, core: np.ndarray, smallest: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[int, float | None]]:
+    """Raw noise, labels, probabilities and persistence, once noise is told from borderline rows."""
+    size, copies = len(hood.folded.unit), hood.folded.copies
+    if taken is None:
+        return np.ones(size, bool), np.full(size, NOISE, np.int32), np.zeros(size), {}
+    raw = taken.found.labels == NOISE
+    clustered = taken.found.labels
+    for _ in range(_MAX_ROUNDS):
+        labels, shares = spread_labels(hood.graph, clustered)
+        # What was sent several times resembles something: its copies.
+        alone = isolated(core, hood.folded.unit, _compact(labels)) & (copies == 1)
+        left = np.where(alone, NOISE, clustered).astype(np.int32)
+        sizes = np.bincount(left[left != NOISE], weights=copies[left != NOISE], minlength=int(left.max(initial=0)) + 1)
+        left[(left != NOISE) & (sizes[left] < smallest)] = NOISE
+        if (left == clustered).all():
+            break
+        clustered = left
+    labels = np.where(alone, NOISE, labels).astype(np.int32)
+    probabilities = np.where(raw, shares, taken.found.probabilities)
+    # Moved out of a cluster that fell apart, a row has its neighbours' word only.
+    probabilities = np.where((labels != taken.found.labels) & ~raw, shares, probabilities)
+    probabilities = np.where(labels == NOISE, 0.0, np.clip(probabilities, 0.0, 1.0))
+    persistence: dict[int, float | None] = {
+        int(label): taken.found.persistence.get(int(label)) for label in np.unique(labels) if label != NOISE
+    }
+    return raw, labels, probabilities, persistence
+
+
+def _compact(labels: np.ndarray) -> np.ndarray:
+    """The same groups with ids 0, 1, …, none of them empty."""
+    kept = labels != NOISE
+    compact = labels.astype(np.int32)
+    compact[kept] = np.unique(labels[kept], return_inverse=True)[1]
+    return compact
+
+
+def _by_means(folded: Folded, seed: int) -> np.ndarray:
+    """The ladder's last rung: k-means over the distinct rows."""
+    return by_means(folded.unit, replace(folded, of_row=np.arange(len(folded.unit))), 3, _MOST_MEANS, seed).labels
+
+
+def group_by_means(unit: np.ndarray, params: ClusteringParams) -> Grouping:
+    """Version 1: k-means in 50 principal components, k by silhouette over all rows of `unit` (n, d)."""
+    found = by_means(unit, fold(unit), params.k_min, params.k_max, params.seed)
+    return Grouping(
+        labels=found.labels,
+        raw_noise=np.zeros(len(unit), bool),
+        probabilities=np.ones(len(unit)),
+        outlier_scores=None,
+        persistence={},
+        quality={"optimal_k": found.optimal_k, "inertia": found.inertia},
+        effective=found.effective,
+        path=("kmeans",),
+    )

@@ -1,0 +1,148 @@
+"""What keeps a clustering from collapsing, and from inventing: a ladder of methods, and a test for structure.
+
+Excess of mass sometimes chooses the two halves of everything. So a result of fewer than three clusters, or with one
+that holds most items, is compared with what the next rungs find; the first that is better takes its place. Data that
+really has two groups, or none, is better explained by no rung, and stays what it is.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from llma_assets.clustering.density import Crowd, Density, Selection, by_density
+from llma_assets.clustering.quality import mean_silhouette
+from llma_assets.clustering.result import NOISE
+
+# As of the public remedies for this collapse.
+MIN_CLUSTERS = 3
+MAX_SHARE = 0.7
+# What the first remedy allows one cluster to hold.
+CAPPED_SHARE = 0.5
+NO_STRUCTURE = "no_structure"
+# k-means divides anything; only what it leaves wide apart are groups.
+_MEANS_FACTOR = 2.0
+_MEANS_SILHOUETTE = 0.1
+
+
+def is_degenerate(
+    clusters: int, largest_share: float, min_clusters: int = MIN_CLUSTERS, most: float = MAX_SHARE
+) -> bool:
+    """Whether fewer than `min_clusters` were found, or one holds `most` of all items or more."""
+    return clusters < min_clusters or largest_share >= most
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One method tried.
+
+    Attributes:
+        name: eom, eom_capped, leaf or kmeans.
+        found: its outcome over the distinct vectors.
+        spread: its labels with noise given to the cluster that it leads to.
+        clusters: how many.
+        largest_share: of the items, in the largest cluster.
+        silhouette: mean over the clustered distinct vectors (cosine, originals); None with fewer than two clusters.
+    """
+
+    name: str
+    found: Density
+    spread: np.ndarray
+    clusters: int
+    largest_share: float
+    silhouette: float | None
+
+    @property
+    def is_degenerate(self) -> bool:
+        """Whether it looks like a collapse."""
+        return is_degenerate(self.clusters, self.largest_share)
+
+    def is_better_than(self, other: "Rung | None") -> bool:
+        """Whether its clusters are farther apart."""
+        return other is None or other.silhouette is None or (self.silhouette or 0.0) >= other.silhouette
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    """The outcome of the ladder.
+
+    Attributes:
+        taken: the rung that counts, or None where no structure was found.
+        tried: every rung tried, in order.
+    """
+
+    taken: Rung | None
+    tried: tuple[Rung, ...]
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The rungs tried; then the one that was gone back to, or `NO_STRUCTURE`."""
+        names = tuple(rung.name for rung in self.tried)
+        if self.taken is None:
+            return (*names, NO_STRUCTURE)
+        return names if self.taken is self.tried[-1] else (*names, f"back_to_{self.taken.name}")
+
+
+def min_silhouette(size: int) -> float:
+    """Silhouette (cosine, original vectors) from which groups of `size` distinct vectors are more than chance.
+
+    Few points are apart by chance. Uniform points on spheres of 50 to 1,536 dimensions stay below, real traces and
+    queries above, as far as they have groups (`benchmarks/results/clustering.json`). In fewer than 50 dimensions,
+    which no embedder has, random points have clumps that nothing tells from groups.
+    """
+    return max(0.02, 0.8 / math.sqrt(max(size, 1)))
+
+
+def climb(
+    crowd: Crowd,
+    unit: np.ndarray,
+    copies: np.ndarray,
+    spread: Callable[[np.ndarray], np.ndarray],
+    by_means: Callable[[], np.ndarray],
+) -> Climb:
+    """Try one method after another until one gives clusters that are no collapse.
+
+    Args:
+        crowd: the places.
+        unit, copies: the distinct vectors behind them, shapes (m, d) and (m,).
+        spread: gives noise to the cluster that it leads to.
+        by_means: labels by k-means, the last rung.
+    """
+    tried: list[Rung] = []
+    kept: Rung | None = None
+    for name, density in _rungs(crowd, by_means):
+        rung = _judged(name, density, unit, copies, spread)
+        tried.append(rung)
+        needed = min_silhouette(len(unit))
+        if name == "kmeans":
+            needed = max(needed * _MEANS_FACTOR, _MEANS_SILHOUETTE)
+        stands_out = rung.silhouette is not None and rung.silhouette >= needed
+        if stands_out and not rung.is_degenerate and rung.is_better_than(kept):
+            return Climb(rung, tuple(tried))
+        if stands_out and kept is None:
+            kept = rung
+    return Climb(kept, tuple(tried))
+
+
+def _rungs(crowd: Crowd, by_means: Callable[[], np.ndarray]) -> Iterator[tuple[str, Density]]:
+    yield "eom", by_density(crowd, Selection())
+    yield "eom_capped", by_density(crowd, Selection(max_share=CAPPED_SHARE))
+    yield "leaf", by_density(crowd, Selection("leaf"))
+    labels = by_means()
+    yield "kmeans", Density(labels, np.ones(len(labels)), np.zeros(len(labels)), {}, None)
+
+
+def _judged(
+    name: str, found: Density, unit: np.ndarray, copies: np.ndarray, spread: Callable[[np.ndarray], np.ndarray]
+) -> Rung:
+    whole = spread(found.labels)
+    sizes = np.bincount(whole[whole != NOISE], weights=copies[whole != NOISE])
+    return Rung(
+        name=name,
+        found=found,
+        spread=whole,
+        clusters=len(sizes),
+        largest_share=float(sizes.max() / copies.sum()) if len(sizes) else 0.0,
+        silhouette=mean_silhouette(unit, found.labels),
+    )
