@@ -14,6 +14,7 @@ from llma_assets.automation.schedules import daily_clusters, hourly_summaries
 from llma_assets.automation.team_discovery_sensor import team_discovery_sensor
 from llma_assets.checks import zero_item_checks
 from llma_assets.jobs import cluster_traces, summarize_traces
+from llma_assets.quality_check import has_structure
 from llma_assets.resources.clock import Clock
 from llma_assets.resources.duckdb import duckdb_resource
 from llma_assets.resources.event_source import LakeEventSource
@@ -44,7 +45,7 @@ defs = dg.Definitions(
         cluster_labels,
         cluster_events,
     ],
-    asset_checks=zero_item_checks,
+    asset_checks=[*zero_item_checks, has_structure],
     jobs=[summarize_traces, cluster_traces],
     schedules=[hourly_summaries, daily_clusters],
     sensors=[team_discovery_sensor, openai_batch_sensor],

@@ -209,6 +209,8 @@ CLUSTER_ASSIGNMENTS = pa.schema(
         pa.field("noise_share", pa.float64()),
         pa.field("raw_noise_share", pa.float64()),
         pa.field("largest_share", pa.float64()),
+        # Mean cosine distance between any two items.
+        pa.field("diversity", pa.float64()),
         _required("method", pa.string()),
         # JSON of every effective parameter.
         _required("params", pa.string()),

@@ -84,7 +84,17 @@ class Settings(BaseSettings):
     max_samples: int = Field(2_000, ge=20, le=10_000, description="Items that one clustering run learns from.")
     min_items: int = Field(20, ge=2, le=10_000, description="Items below which a window is not clustered.")
     min_items_by_team: dict[str, int] = Field({}, description='Overrides of min_items, as JSON: {"team": 10}.')
-    cluster_method: Literal["hdbscan", "kmeans"] = Field("hdbscan", description="Clustering method.")
+    cluster_method: Literal["hdbscan", "kmeans", "umap"] = Field(
+        "hdbscan", description="Clustering method; umap is the reference's recipe and needs the extra of that name."
+    )
+    min_clusters: int = Field(3, ge=0, le=100, description="Clusters below which a clustering run is warned of.")
+    max_cluster_share: float = Field(
+        0.7, gt=0, le=1, description="Share of the items in one cluster from which a run is warned of."
+    )
+    max_noise_share: float = Field(0.3, ge=0, le=1, description="Share of noise above which a run is warned of.")
+    min_stability: float = Field(
+        0.1, ge=-1, le=1, description="Agreement with clusters of half of the items below which a run is warned of."
+    )
 
     teams_allow: TeamSet = Field(frozenset(), description="Teams to consider; empty means all. Comma-separated.")
     teams_skip: TeamSet = Field(frozenset(), description="Teams never run by themselves. Wins over all else.")

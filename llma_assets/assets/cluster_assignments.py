@@ -22,11 +22,11 @@ class ClusterConfig(dg.Config):
     """What a person may change for one run; None means: as the settings say."""
 
     # Dagster's config knows no Literal.
-    method: str | None = Field(None, pattern="^(hdbscan|kmeans)$", description="Clustering method.")
+    method: str | None = Field(None, pattern="^(hdbscan|kmeans|umap)$", description="Clustering method.")
     lookback_days: int | None = Field(None, ge=1, le=90, description="Days of the window, its own day included.")
     max_samples: int | None = Field(None, ge=20, le=10_000, description="Items that the clustering learns from.")
     min_items: int | None = Field(None, ge=2, le=10_000, description="Items below which nothing is clustered.")
-    min_cluster_size: int | None = Field(None, ge=2, description="hdbscan: items in the smallest cluster.")
+    min_cluster_size: int | None = Field(None, ge=2, description="hdbscan, umap: items in the smallest cluster.")
     k_min: int = Field(3, ge=2, le=50, description="kmeans: fewest clusters tried.")
     k_max: int = Field(6, ge=2, le=50, description="kmeans: most clusters tried.")
     run_label: str = Field("", pattern=r"^[A-Za-z0-9-]{0,32}$", description="Appended to the clustering run's id.")
@@ -39,12 +39,13 @@ class ClusterConfig(dg.Config):
     deps=[dg.AssetDep(embeddings, partition_mapping=window_mapping)],
     partitions_def=team_days_partitions,
     backfill_policy=BACKFILL_POLICY,
-    code_version="1",
+    code_version="2",
 )
 def cluster_assignments(context: dg.AssetExecutionContext, config: ClusterConfig, lake: LakeResource) -> Iterator[Any]:
     """Clusters over the window that ends with the day. Grain: one row a clustering run (one for each clustering
-    job and level) with its clusters and items nested. Guarantee: seeded by team, day, job and level, so the same
-    vectors give the same clusters; a window below the minimum is written as skipped, with its count.
+    job and level) with its clusters and all items of the window nested; those beyond the sample are assigned to its
+    clusters. Guarantee: seeded by team, day, job and level, so the same vectors give the same clusters; the map stays
+    where the newest earlier one was; a window below the minimum is written as skipped, with its count.
     """
     settings = load_settings()
     params = ClusteringParams(

@@ -133,10 +133,9 @@ def print_clusters(run: dict[str, Any], named: Rows) -> None:
     window = f"{cell(run['window_start'])} to {cell(run['window_end'])} UTC"
     out = console.print
     out(f"{run['clustering_run_id']}  {run['job_name']}, level {run['level']}", style="bold", markup=False)
-    out(
-        f"window {window}; {run['items_analyzed']} of {run['items_in_window']} items, method {run['method']}",
-        markup=False,
-    )
+    learned = run["items_learned"] or run["items_analyzed"]
+    items = f"{run['items_analyzed']} of {run['items_in_window']} items, learned from {learned}"
+    out(f"window {window}; {items}, method {run['method']}", markup=False)
     out(f"{run['cluster_count']} clusters, {run['items_noise']} items are noise", markup=False)
     if run["reason"]:
         out(f"{run['status']}: {run['reason']}, {run['items_in_window']} of {run['min_items']} items", markup=False)

@@ -108,7 +108,7 @@ def _run_properties(run: Mapping[str, Any]) -> Json:
         "$ai_team_id": run["team_id"],
         "$ai_timestamp": _iso(run["window_end"]),
         "$ai_total_traces_analyzed": run["items_in_window"],
-        "$ai_sampled_traces_count": run["items_analyzed"],
+        "$ai_sampled_traces_count": run["items_learned"] or run["items_analyzed"],
     }
     if run["method"] == "kmeans":
         properties |= {

@@ -30,7 +30,8 @@ def run(sizes: dict[int, int], **changes: Any) -> dict[str, Any]:
     row = {
         "team_id": "42", "date": date(2026, 1, 2), "clustering_run_id": "42_trace_20260103_000000", "level": "trace",
         "job_id": "", "job_name": "Default - trace", "window_start": END, "window_end": END, "method": "hdbscan",
-        "items_in_window": len(items), "items_analyzed": len(items), "params": '{"min_samples": 5}', "seed": 1,
+        "items_in_window": len(items), "items_analyzed": len(items), "items_learned": len(items),
+        "params": '{"min_samples": 5}', "seed": 1,
         "algorithm_version": "1", "optimal_k": 3, "silhouette": 0.5, "inertia": 7.0, "clusters": clusters,
         "items": items,
     }  # fmt: skip
