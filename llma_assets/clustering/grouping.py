@@ -12,6 +12,7 @@ from llma_assets.clustering.guards import NO_STRUCTURE, Climb, Rung, climb
 from llma_assets.clustering.kmeans import by_means
 from llma_assets.clustering.neighborhood import Neighborhood
 from llma_assets.clustering.outliers import core_distances, isolated, outlier_scores
+from llma_assets.clustering.quality import silhouettes
 from llma_assets.clustering.result import NOISE, ClusteringParams
 from llma_assets.clustering.vectors import Folded, fold
 
@@ -21,6 +22,10 @@ _MIN_CLUSTER_SIZE = 5
 # Taking isolated rows out of a cluster can leave it too small, and its other rows to others.
 _MAX_ROUNDS = 3
 _MOST_MEANS = 12
+# Noise stays noise where less than this share of its neighbours' weight leads to one cluster, and it is nearer to the
+# mean of another one. Without this AMI was higher by up to .004, and nothing was left of 38 % of noise among prompts that
+# hardly resemble each other.
+_MIN_SHARE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,9 @@ def _settled(
         if (left == clustered).all():
             break
         clustered = left
+    near = silhouettes(hood.folded.unit, _compact(labels))
+    if near is not None:
+        alone |= raw & (shares < _MIN_SHARE) & (np.nan_to_num(near, nan=-1.0) < 0.0) & (copies == 1)
     labels = np.where(alone, NOISE, labels).astype(np.int32)
     probabilities = np.where(raw, shares, taken.found.probabilities)
     # Moved out of a cluster that fell apart, a row has its neighbours' word only.

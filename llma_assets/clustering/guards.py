@@ -21,6 +21,10 @@ MAX_SHARE = 0.7
 # What the first remedy allows one cluster to hold.
 CAPPED_SHARE = 0.5
 NO_STRUCTURE = "no_structure"
+# What chance reaches: this over √d up to 70 points, and in proportion less for more of them.
+_CHANCE = 1.1
+_CHANCE_SIZE = 70
+_FLOOR = 0.02
 # k-means divides anything; only what it leaves wide apart are groups.
 _MEANS_FACTOR = 2.0
 _MEANS_SILHOUETTE = 0.1
@@ -84,14 +88,14 @@ class Climb:
         return names if self.taken is self.tried[-1] else (*names, f"back_to_{self.taken.name}")
 
 
-def min_silhouette(size: int) -> float:
+def min_silhouette(size: int, dimensions: int) -> float:
     """Silhouette (cosine, original vectors) from which groups of `size` distinct vectors are more than chance.
 
-    Few points are apart by chance. Uniform points on spheres of 50 to 1,536 dimensions stay below, real traces and
-    queries above, as far as they have groups (`benchmarks/results/clustering.json`). In fewer than 50 dimensions,
-    which no embedder has, random points have clumps that nothing tells from groups.
+    Few points are apart by chance, and the more so the fewer dimensions they have. Uniform points on spheres of 50 to
+    1,536 dimensions stay below (`benchmarks/results/clustering.json`). In fewer, random points have clumps that nothing
+    tells from groups; no embedder has so few.
     """
-    return max(0.02, 0.8 / math.sqrt(max(size, 1)))
+    return max(_FLOOR, _CHANCE * min(1.0, _CHANCE_SIZE / max(size, 1)) / math.sqrt(max(dimensions, 1)))
 
 
 def climb(
@@ -114,7 +118,7 @@ def climb(
     for name, density in _rungs(crowd, by_means):
         rung = _judged(name, density, unit, copies, spread)
         tried.append(rung)
-        needed = min_silhouette(len(unit))
+        needed = min_silhouette(*unit.shape)
         if name == "kmeans":
             needed = max(needed * _MEANS_FACTOR, _MEANS_SILHOUETTE)
         stands_out = rung.silhouette is not None and rung.silhouette >= needed

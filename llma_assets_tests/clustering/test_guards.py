@@ -62,7 +62,8 @@ def test_no_rung_invents_groups_for_random_vectors() -> None:
 
 
 def test_fewer_points_need_to_be_farther_apart() -> None:
-    assert min_silhouette(20) > min_silhouette(100) > min_silhouette(1_000) > 0
+    assert min_silhouette(20, 384) > min_silhouette(100, 384) > min_silhouette(1_000, 384) > 0
+    assert min_silhouette(50, 64) > min_silhouette(50, 384)
 
 
 @pytest.mark.parametrize(
