@@ -25,9 +25,10 @@ NO_STRUCTURE = "no_structure"
 _CHANCE = 1.1
 _CHANCE_SIZE = 70
 _FLOOR = 0.02
-# k-means divides anything; only what it leaves wide apart are groups.
-_MEANS_FACTOR = 2.0
-_MEANS_SILHOUETTE = 0.1
+# k-means looks for the silhouette and so finds more of it by chance, however many points: this over √d at the most.
+# Half as much again is asked for.
+_MEANS_CHANCE = 0.35
+_MEANS_FACTOR = 1.5
 
 
 def is_degenerate(
@@ -120,7 +121,7 @@ def climb(
         tried.append(rung)
         needed = min_silhouette(*unit.shape)
         if name == "kmeans":
-            needed = max(needed * _MEANS_FACTOR, _MEANS_SILHOUETTE)
+            needed = _MEANS_FACTOR * max(needed, _MEANS_CHANCE / math.sqrt(unit.shape[1]))
         stands_out = rung.silhouette is not None and rung.silhouette >= needed
         if stands_out and not rung.is_degenerate and rung.is_better_than(kept):
             return Climb(rung, tuple(tried))

@@ -227,7 +227,7 @@ def test_another_shape_is_refused(vectors: np.ndarray) -> None:
         ({"k_min": 1}, "k_min is 1"),
         ({"k_min": 7, "k_max": 6}, "k_max is 6; it must be at least 7"),
         ({"seed": -1}, "seed is -1"),
-        ({"method": "umap"}, "method is 'umap'"),
+        ({"method": "louvain"}, "method is 'louvain'"),
     ],
 )
 def test_a_parameter_out_of_range_is_refused(changed: dict[str, object], message: str) -> None:
