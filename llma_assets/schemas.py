@@ -271,8 +271,9 @@ CLUSTER_LINEAGE = pa.schema(
 # How the name of a theme was made; the same on the row of each of its clusters.
 THEME_NAMING = pa.struct(
     [
+        # All nullable: pyarrow does not read a null struct whose fields may not be null.
         # keywords, llm, or cluster: a theme of one cluster has that cluster's title.
-        _required("source", pa.string()),
+        pa.field("source", pa.string()),
         pa.field("reason", pa.string()),
         # JSON of what the name was made from, as for clusters.
         pa.field("evidence", pa.string()),
@@ -284,7 +285,7 @@ THEME_NAMING = pa.struct(
         pa.field("output_tokens", pa.int64()),
         pa.field("cost_usd", pa.float64()),
         # Of the day that the name was made on; earlier than the row's where it was kept.
-        _required("named_date", pa.date32()),
+        pa.field("named_date", pa.date32()),
     ]
 )
 

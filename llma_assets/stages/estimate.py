@@ -313,7 +313,11 @@ class EstimateBackfill:
 
 
 def _label_requests(names: Range) -> Range:
-    return Range(*[math.ceil(end / MAX_CLUSTERS_PER_CALL) for end in (names.low, names.point, names.high)])
+    return Range(*[math.ceil(end / MAX_CLUSTERS_PER_CALL) for end in _ends(names)])
+
+
+def _ends(value: Range) -> tuple[float, float, float]:
+    return value.low, value.point, value.high
 
 
 def _pieces(messages: Sequence[Message]) -> int:
