@@ -270,6 +270,27 @@ CLUSTER_LINEAGE = pa.schema(
     ]
 )
 
+# How the name of a theme was made; the same on the row of each of its clusters.
+THEME_NAMING = pa.struct(
+    [
+        # All nullable: pyarrow does not read a null struct whose fields may not be null.
+        # keywords, llm, or cluster: a theme of one cluster has that cluster's title.
+        pa.field("source", pa.string()),
+        pa.field("reason", pa.string()),
+        # JSON of what the name was made from, as for clusters.
+        pa.field("evidence", pa.string()),
+        # Of the labeler that was asked, whether or not its answer was of use.
+        pa.field("model", pa.string()),
+        pa.field("prompt_version", pa.string()),
+        # The theme's share of what the calls took; not part of what the rows say of their clusters.
+        pa.field("input_tokens", pa.int64()),
+        pa.field("output_tokens", pa.int64()),
+        pa.field("cost_usd", pa.float64()),
+        # Of the day that the name was made on; earlier than the row's where it was kept.
+        pa.field("named_date", pa.date32()),
+    ]
+)
+
 CLUSTER_LABELS = pa.schema(
     [
         *_PARTITION,
@@ -300,6 +321,11 @@ CLUSTER_LABELS = pa.schema(
         pa.field("carried_from", pa.string()),
         pa.field("carried_cluster_id", pa.int32()),
         pa.field("named_date", pa.date32()),
+        # The theme of the cluster, repeated on each of its clusters; null for noise.
+        pa.field("theme_id", pa.int32()),
+        pa.field("theme_title", pa.string()),
+        pa.field("theme_description", pa.string()),
+        pa.field("theme_naming", THEME_NAMING),
     ]
 )
 

@@ -19,7 +19,7 @@ from llma_assets.stages.emit import EmitEvents
     deps=[cluster_labels],
     partitions_def=team_days_partitions,
     backfill_policy=BACKFILL_POLICY,
-    code_version="2",
+    code_version="3",
 )
 def cluster_events(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
     """The clusters in the shape that PostHog's readers know. Grain: one row an event; an event over 900 KiB is

@@ -26,14 +26,15 @@ from llma_assets.team_day import TeamDay
     partitions_def=team_days_partitions,
     backfill_policy=BACKFILL_POLICY,
     pool="labels",
-    code_version="2",
+    code_version="3",
 )
 def cluster_labels(
     context: dg.AssetExecutionContext, lake: LakeResource, providers: Providers, clock: Clock
 ) -> Iterator[Any]:
     """A title and a description for each cluster. Grain: one row a cluster of a clustering run. Guarantee: titles
     are distinct within a run and rest on evidence that is stored beside them; who named a cluster is a column. A
-    cluster that was kept from the earlier run keeps its name while its content is that which was named.
+    cluster that was kept from the earlier run keeps its name while its content is that which was named. The name of
+    its theme is repeated on each cluster.
     """
 
     def stage(team_day: TeamDay) -> StageReport:

@@ -99,7 +99,7 @@ def clusters(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A clustering run id, as `llma runs` prints it.")],
     as_json: Json = False,
 ) -> None:
-    """The clusters of one clustering run, largest first, each with its five top items."""
+    """The clusters of one clustering run by theme, largest first, each with its five top items."""
     project = Project()
     found = project.rows("SELECT * FROM runs WHERE clustering_run_id = $run", {"run": run})
     if not found:
@@ -120,25 +120,46 @@ def clusters(
         """,
         {"run": run},
     )
+    themes = project.rows("SELECT * FROM themes WHERE clustering_run_id = $run ORDER BY theme_id", {"run": run})
     for one in named:
         one["top_items"] = [item for item in top if item["cluster_id"] == one["cluster_id"]]
     if as_json:
-        print_json({"run": found[0], "clusters": named})
+        print_json({"run": found[0], "themes": themes, "clusters": named})
         return
-    print_clusters(found[0], named)
+    print_clusters(found[0], named, themes)
 
 
-def print_clusters(run: dict[str, Any], named: Rows) -> None:
-    """A clustering run as text."""
+def print_clusters(run: dict[str, Any], named: Rows, themes: Rows) -> None:
+    """A clustering run as text: its clusters, under their themes where those are fewer."""
     window = f"{cell(run['window_start'])} to {cell(run['window_end'])} UTC"
     out = console.print
     out(f"{run['clustering_run_id']}  {run['job_name']}, level {run['level']}", style="bold", markup=False)
     learned = run["items_learned"] or run["items_analyzed"]
     items = f"{run['items_analyzed']} of {run['items_in_window']} items, learned from {learned}"
     out(f"window {window}; {items}, method {run['method']}", markup=False)
-    out(f"{run['cluster_count']} clusters, {run['items_noise']} items are noise", markup=False)
+    grouped = len(themes) < sum(theme["clusters"] for theme in themes)
+    counts = (
+        f"{run['cluster_count']} clusters in {len(themes)} themes" if grouped else f"{run['cluster_count']} clusters"
+    )
+    out(f"{counts}, {run['items_noise']} items are noise", markup=False)
     if run["reason"]:
         out(f"{run['status']}: {run['reason']}, {run['items_in_window']} of {run['min_items']} items", markup=False)
+    if not grouped:
+        _print_each(named)
+        return
+    for theme in themes:
+        clusters = "1 cluster" if theme["clusters"] == 1 else f"{theme['clusters']} clusters"
+        out(f"\n{safe(theme['title'])}", style="bold magenta", markup=False, highlight=False)
+        out(f"theme {theme['theme_id']}: {clusters}, {theme['items']} items, {theme['share']:.0%}", markup=False)
+        if theme["clusters"] > 1:
+            out(safe(theme["description"]), markup=False, highlight=False)
+        _print_each([one for one in named if one["theme_id"] == theme["theme_id"]])
+    _print_each([one for one in named if one["theme_id"] is None])
+
+
+def _print_each(named: Rows) -> None:
+    """Clusters one under the other."""
+    out = console.print
     for one in named:
         noise = "  (NOISE/OUTLIERS)" if one["cluster_id"] == -1 else ""
         out(f"\n[{one['cluster_id']}]{noise}  {safe(one['title'])}", style="bold cyan", markup=False, highlight=False)

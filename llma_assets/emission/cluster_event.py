@@ -78,6 +78,8 @@ def _clusters(
             "keywords": list(label["keywords"]),
             "lineage_id": lineages.get(cluster_id, {}).get("lineage_id"),
             "change": lineages.get(cluster_id, {}).get("change"),
+            "theme_id": label.get("theme_id"),
+            "theme_title": label.get("theme_title"),
         }
 
 

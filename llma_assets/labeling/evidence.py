@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from llma_assets.clustering.result import NOISE
 from llma_assets.errors import InputRejected
@@ -13,6 +14,8 @@ from llma_assets.labeling.wording import read_lexicon
 NEAR = 12
 EDGE = 4
 TERMS = 20
+# Members shown of a theme: it has to be told from more than one cluster.
+NEAR_OF_THEME = 24
 # Longer terms are seldom shared by members who each use words of their own.
 _TERM_WORDS = 3
 
@@ -51,6 +54,28 @@ def build_evidence(
             )
         )
     return evidence
+
+
+def build_theme_evidence(
+    items: Sequence[ItemEvidence], cluster_ids: Sequence[int], ranks: Sequence[int], theme_of: Mapping[int, int]
+) -> list[ClusterEvidence]:
+    """Evidence for each theme of one clustering run, ascending by id.
+
+    Shown are the members nearest to the centres of its clusters: one of each, the largest first, then a second of each.
+    By distance alone the closest cluster would speak for all.
+
+    Args:
+        items, cluster_ids: as `build_evidence` takes them.
+        ranks: of each item in its cluster, 0 is nearest.
+        theme_of: theme of each cluster.
+    """
+    sizes = Counter(cluster_ids)
+    place = {one: n for n, one in enumerate(sorted(sizes, key=lambda one: (-sizes[one], one)))}
+    ranked = [
+        replace(item, distance=float(rank * len(place) + place[one]))
+        for item, one, rank in zip(items, cluster_ids, ranks, strict=True)
+    ]
+    return build_evidence(ranked, [theme_of.get(one, NOISE) for one in cluster_ids], NEAR_OF_THEME, 0)
 
 
 def _distinguishing_terms(members: dict[int, list[ItemEvidence]]) -> dict[int, tuple[tuple[str, float], ...]]:

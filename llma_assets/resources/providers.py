@@ -40,7 +40,8 @@ class Labeler(Protocol):
     ) -> list[Label]:
         """One label for each cluster, in the order given; `subject` is the clustering run.
 
-        A cluster in `named` keeps that title, no other gets it, and nothing is paid for it.
+        A cluster in `named` keeps that title, no other gets it, and nothing is paid for it. An id of `named` that is
+        none of these clusters only reserves its title.
         """
         ...
 

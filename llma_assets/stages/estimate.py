@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from llma_assets.clustering_jobs import clustering_jobs
+from llma_assets.labeling.evidence import EDGE, NEAR, NEAR_OF_THEME
 from llma_assets.labeling.prompt import build_messages as label_messages
 from llma_assets.labeling.prompt import label_schema
 from llma_assets.lake import Lake
@@ -47,6 +48,9 @@ _EMBEDDED_SHARE = Range(0.6, 0.75, 0.9)
 # demo in benchmarks/tokens.py.
 _CLUSTERS_PER_ROOT = Range(0.25, 0.6, 1.15)
 _PIECES_PER_CLUSTER = Range(790, 1_100, 1_600)
+# Themes of several clusters for each cluster: none where nothing groups them, at most half as many.
+_THEMES_PER_CLUSTER = Range(0.0, 0.25, 0.5)
+_PIECES_PER_THEME = _PIECES_PER_CLUSTER * (NEAR_OF_THEME / (NEAR + EDGE))
 # A title and two to five sentences with their keys.
 _NAME_TOKENS = Range(80, 150, 300)
 _STANDARD_ERRORS = 2.0
@@ -281,9 +285,10 @@ class EstimateBackfill:
         cost: Range | None = Range()
         for items in runs:
             clusters = _CLUSTERS_PER_ROOT * math.sqrt(items)
-            requests = Range(*[math.ceil(end / MAX_CLUSTERS_PER_CALL) for end in _ends(clusters)])
-            evidence = clusters * _PIECES_PER_CLUSTER + requests * overhead
-            call = _Call(per_piece * evidence, clusters * _NAME_TOKENS)
+            themes = clusters * _THEMES_PER_CLUSTER
+            requests = _label_requests(clusters) + _label_requests(themes)
+            evidence = clusters * _PIECES_PER_CLUSTER + themes * _PIECES_PER_THEME + requests * overhead
+            call = _Call(per_piece * evidence, (clusters + themes) * _NAME_TOKENS)
             read, written = read + call.input_tokens, written + call.output_tokens
             one = call.cost_usd(price)
             cost = None if cost is None or one is None else cost + one
@@ -305,6 +310,10 @@ class EstimateBackfill:
                 items = sum(counts.get((one.day, str(job.level)), 0) for one in window)
                 if items >= self.settings.min_items_of(team):
                     yield min(items, self.settings.max_samples)
+
+
+def _label_requests(names: Range) -> Range:
+    return Range(*[math.ceil(end / MAX_CLUSTERS_PER_CALL) for end in _ends(names)])
 
 
 def _ends(value: Range) -> tuple[float, float, float]:

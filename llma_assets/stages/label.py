@@ -1,10 +1,9 @@
-"""cluster_labels: a name for each cluster of a (team, day), with the evidence that it rests on."""
+"""cluster_labels: a name for each cluster and theme of a (team, day), with the evidence that it rests on."""
 
-import json
 import logging
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -22,13 +21,13 @@ from llma_assets.resources.providers import Labeler
 from llma_assets.schemas import CLUSTER_LABELS
 from llma_assets.stages.names import EarlierName, EarlierNames, label_of, without_clashes
 from llma_assets.stages.report import StageReport
+from llma_assets.stages.theme_names import COLUMNS as THEME_COLUMNS
+from llma_assets.stages.theme_names import as_json, is_settled, name_themes
 from llma_assets.stages.window import run_days, version_of_part
 from llma_assets.team_day import TeamDay
-from llma_assets.vocabulary import Reason
 
 TABLE = "cluster_labels"
-# A name may yet be had for these, another day.
-_TRY_AGAIN = (Reason.BUDGET_EXHAUSTED, Reason.LLM_ERROR)
+_SHOWN = ["level", "cluster_id", "size", "title", "theme_title", "source", "name_reason", "description"]
 _SUMMARY = ["level", "item_id", "title", "summary_bullets", "interesting_notes"]
 
 
@@ -57,12 +56,14 @@ class LabelClusters:
             named = [self._label_run(run, summaries, kept, checkpoint, earlier) for run in runs]
             rows = [row for one in named for row in one.rows]
             table = pa.Table.from_pylist(rows, CLUSTER_LABELS)
-            left = sum(row["reason"] in _TRY_AGAIN for row in rows)
+            left = sum(not (is_settled(row) and is_settled(row["theme_naming"] or row)) for row in rows)
             if left:
                 version = version_of_part(version, len(rows) - left)
             written = self.lake.write(TABLE, team_day, table, version)
             checkpoint.clear()
         reasons = Counter(str(row["name_reason"]) for row in rows)
+        themes = [naming for one in named for naming in one.themes]
+        paid = [*rows, *themes]
         return StageReport(
             team_day=team_day,
             written=written,
@@ -74,13 +75,17 @@ class LabelClusters:
                 "cache_hits": sum(one.reused for one in named),
                 "names_kept": sum(row["name_reason"] == NameReason.KEPT for row in rows),
                 "name_reasons": ", ".join(f"{reason} {n}" for reason, n in sorted(reasons.items())) or None,
-                "llm_cost_usd": sum(filter(None, table["cost_usd"].to_pylist())),
-                "llm_input_tokens": sum(filter(None, table["input_tokens"].to_pylist())),
-                "llm_output_tokens": sum(filter(None, table["output_tokens"].to_pylist())),
+                "themes": len(themes),
+                "themes_named_by_model": sum(naming["source"] == "llm" for naming in themes),
+                "llm_cost_usd": sum(one["cost_usd"] or 0 for one in paid),
+                "llm_input_tokens": sum(one["input_tokens"] or 0 for one in paid),
+                "llm_output_tokens": sum(one["output_tokens"] or 0 for one in paid),
                 "is_partial": int(left > 0),
                 "duration_s": round(time.monotonic() - started, 3),
             },
-            preview=table.select(["level", "cluster_id", "size", "title", "source", "name_reason", "description"]),
+            preview=table.select(
+                ["level", "cluster_id", "size", "title", "theme_title", "source", "name_reason", "description"]
+            ),
             picture=self._picture(runs, rows),
         )
 
@@ -109,10 +114,33 @@ class LabelClusters:
         of_level = summaries.filter(pc.equal(summaries["level"], run["level"]))
         known = {row["item_id"]: row for row in of_level.to_pylist()}
         items = [_item_evidence(item, known.get(item["item_id"], {})) for item in run["items"]]
+        before = kept.get(run["clustering_run_id"], [])
+        rows, named = self._name_clusters(run, items, before, earlier_names)
+        asked = len(run["clusters"]) - len(named)
+        if self.labeler.model is not None and asked:
+            # Before the themes are asked for, as these are paid; with those that were paid earlier.
+            paid = {row["cluster_id"]: {name: row[name] for name in THEME_COLUMNS} for row in before}
+            checkpoint.append([row | paid.get(row["cluster_id"], {}) for row in rows])
+        themes = name_themes(self.labeler, run, items, rows, before, earlier_names)
+        self.log.info("%s: %d themes, %d are named now", run["clustering_run_id"], len(themes.namings()), themes.asked)
+        old = [_without_theme(row) for row in before]
+        reused = sum(_without_theme(row) in old and (row["cluster_id"] in named or not asked) for row in rows)
+        rows = [themes.on(row) for row in rows]
+        if self.labeler.model is not None and themes.asked:
+            checkpoint.append(rows)
+        return _Named(rows, reused, themes.namings())
+
+    def _name_clusters(
+        self,
+        run: dict[str, Any],
+        items: list[ItemEvidence],
+        before: list[dict[str, Any]],
+        earlier_names: EarlierNames,
+    ) -> tuple[list[dict[str, Any]], set[int]]:
+        """A row for each cluster, and those that were not asked for."""
         evidence = build_evidence(items, [item["cluster_id"] for item in run["items"]])
         names = earlier_names.of(run, evidence)
         carried = {c: label_of(one.row, c) for c, one in names.items() if one.row is not None}
-        before = kept.get(run["clustering_run_id"], [])
         answered = self._answered(before, evidence, run, set(carried))
         named = carried | without_clashes(carried, {c: label_of(row, c) for c, row in answered.items()})
         labels = self.labeler.label(evidence, run["clustering_run_id"], named)
@@ -129,19 +157,15 @@ class LabelClusters:
         if run["items_noise"]:
             noise = ClusterEvidence(NOISE, run["items_noise"], ())
             rows.append(self._row(run, noise, noise_label(run["items_noise"])) | {"name_reason": NameReason.NOISE})
-        asked = len(evidence) - len(named)
         self.log.info(
             "%s: %d clusters, %d keep their names, %d were named before, %d are named now",
             run["clustering_run_id"],
             len(evidence),
             len(carried),
             len(named) - len(carried),
-            asked,
+            len(evidence) - len(named),
         )
-        if self.labeler.model is not None and asked:
-            checkpoint.append(rows)
-        reused = sum(row in before and (row["cluster_id"] in named or not asked) for row in rows)
-        return _Named(rows, reused)
+        return rows, set(named)
 
     def _answered(
         self, rows: list[dict[str, Any]], evidence: list[ClusterEvidence], run: dict[str, Any], carried: set[int]
@@ -154,13 +178,13 @@ class LabelClusters:
             or any(row["content_hash"] != run["content_hash"] for row in rows)
         ):
             return {}
-        shown = {one.cluster_id: _as_json(one) for one in evidence}
+        shown = {one.cluster_id: as_json(one) for one in evidence}
         return {
             row["cluster_id"]: row
             for row in rows
             if row["cluster_id"] not in carried
             and row["carried_from"] is None
-            and row["reason"] not in _TRY_AGAIN
+            and is_settled(row)
             and row["evidence"] == shown.get(row["cluster_id"])
         }
 
@@ -190,7 +214,7 @@ class LabelClusters:
             "source": label.source,
             "reason": label.reason,
             "keywords": list(label.keywords),
-            "evidence": _as_json(evidence),
+            "evidence": as_json(evidence),
             "model": self.labeler.model if by_model else None,
             "prompt_version": self.labeler.prompt_version if by_model else None,
             "input_tokens": label.input_tokens,
@@ -210,14 +234,15 @@ class LabelClusters:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """The label rows of one clustering run, and how many of them were there before."""
+    """The label rows of one clustering run, how many of them were there before, and how its themes were named."""
 
     rows: list[dict[str, Any]]
     reused: int
+    themes: list[dict[str, Any]]
 
 
-def _as_json(evidence: ClusterEvidence) -> str:
-    return json.dumps(asdict(evidence), ensure_ascii=False, sort_keys=True)
+def _without_theme(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in THEME_COLUMNS}
 
 
 def _item_evidence(item: dict[str, Any], summary: dict[str, Any]) -> ItemEvidence:

@@ -46,6 +46,7 @@ class EarlierNames:
     model: str | None
     prompt_version: str | None
     _centroids: dict[tuple[date, str], dict[int, list[float]]] = field(default_factory=dict)
+    _before: dict[str, tuple[list[Row], dict[int, Row]]] = field(default_factory=dict)
 
     def of(self, run: Row, evidence: Sequence[ClusterEvidence]) -> dict[int, EarlierName]:
         """For each cluster of `run`, a row of `cluster_assignments`.
@@ -53,8 +54,7 @@ class EarlierNames:
         Raises:
             PartitionMissing: the lineage of that day was not written, or is of other clusters.
         """
-        edges = self._edges(run)
-        found = origins(edges, self._labels(run["team_id"], edges), [one.cluster_id for one in evidence])
+        found = origins(*self.before(run), [one.cluster_id for one in evidence])
         centroids = {one["cluster_id"]: one["centroid"] for one in run["clusters"]}
         names: dict[int, EarlierName] = {}
         for one in evidence:
@@ -68,6 +68,18 @@ class EarlierNames:
             else:
                 names[one.cluster_id] = EarlierName(reason, origin.title)
         return names
+
+    def before(self, run: Row) -> tuple[list[Row], dict[int, Row]]:
+        """The edges of `run` to the run before, and the labels of that by cluster.
+
+        Raises:
+            PartitionMissing: as `of` does.
+        """
+        run_id = run["clustering_run_id"]
+        if run_id not in self._before:
+            edges = self._edges(run)
+            self._before[run_id] = edges, self._labels(run["team_id"], edges)
+        return self._before[run_id]
 
     def _edges(self, run: Row) -> list[Row]:
         day = TeamDay(run["team_id"], run["date"])

@@ -11,7 +11,14 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from pipeline import LOG, match_clusters
+from planted import items, plant
 from rich.console import Console
+
+from llma_assets.labeling.local import KeywordLabeler
+from llma_assets.lake import Lake
+from llma_assets.stages.label import LabelClusters
+from llma_assets.team_day import TeamDay
 
 LLMA = str(Path(sys.executable).parent / "llma")
 AT = datetime(2026, 3, 9, 10, tzinfo=UTC)
@@ -214,3 +221,29 @@ def test_values_without_a_json_form_are_printed_all_the_same() -> None:
     assert json.loads(done.stdout)[0]["n"] is None
     assert "\x1b" not in done.stdout
     assert "\x1b" not in llma("sql", "SELECT {'k': chr(27) || '[31m'} AS s").stdout
+
+
+@pytest.mark.parametrize("theme_of", [{0: 0, 1: 1, 2: 0}, {0: 0, 1: 1, 2: 2}, None], ids=["two", "each", "none"])
+def test_clusters_are_listed_under_their_themes(lake: Lake, theme_of: dict[int, int] | None) -> None:
+    day = TeamDay("acme", AT.date())
+    topics = items("flight", 0, 9, 0) | items("refund", 0, 7, 1) | items("seat", 0, 5, 2) | items("odd", 0, 2, -1)
+    run = plant(lake, day, topics, theme_of)["clustering_run_id"]
+    match_clusters(lake, day)
+    LabelClusters(lake, KeywordLabeler(), LOG).run(day)
+    labels = {row["cluster_id"]: row for row in lake.read("cluster_labels", day).to_pylist()}
+    shown = llma("clusters", run).stdout.splitlines()
+    headed = [line for line in shown if line.startswith(("[", "theme ")) or line == labels[0]["theme_title"]]
+    lines = {one: f"[{one}]  {row['title']}" for one, row in labels.items()} | {-1: "[-1]  (NOISE/OUTLIERS)  Outliers"}
+    if theme_of == {0: 0, 1: 1, 2: 0}:
+        assert "3 clusters in 2 themes, 2 items are noise" in shown
+        assert headed == [
+            labels[0]["theme_title"], "theme 0: 2 clusters, 14 items, 61%", lines[0], lines[2],
+            "theme 1: 1 cluster, 7 items, 30%", lines[1], lines[-1],
+        ]  # fmt: skip
+    else:
+        assert headed == [lines[one] for one in (0, 1, 2, -1)], "no headings where they say nothing"
+    told = json.loads(llma("clusters", run, "--json").stdout)
+    assert [one["cluster_id"] for one in told["clusters"]] == [0, 1, 2, -1], "largest first"
+    assert [one["theme_id"] for one in told["clusters"]] == [(theme_of or {}).get(n) for n in (0, 1, 2, -1)]
+    sizes = [one["clusters"] for one in told["themes"]]
+    assert sizes == ([] if theme_of is None else [2, 1] if theme_of[2] == 0 else [1, 1, 1])

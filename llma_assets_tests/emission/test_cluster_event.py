@@ -99,6 +99,17 @@ def test_clusters_say_which_lineage_they_belong_to() -> None:
     ]
 
 
+def test_clusters_say_which_theme_they_belong_to() -> None:
+    named = labels(0, 1, -1)
+    for one in (0, 1):
+        named[one] |= {"theme_id": 4, "theme_title": "Both of them"}
+    named[-1] |= {"theme_id": None, "theme_title": None}
+    (event,) = cluster_events(run({0: 2, 1: 1, -1: 1}), named, {})
+    told = json.loads(event["properties"])["$ai_clusters"]
+    both = (4, "Both of them")
+    assert [(one["theme_id"], one["theme_title"]) for one in told] == [both, both, (None, None)]
+
+
 def test_a_run_without_items_is_never_an_event() -> None:
     with pytest.raises(InputRejected, match="without items"):
         cluster_events(run({}), {}, {})

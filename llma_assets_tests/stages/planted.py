@@ -22,12 +22,16 @@ def items(topic: str, first: int, last: int, cluster_id: int) -> dict[str, int]:
     return {f"{topic}-{n:03d}": cluster_id for n in range(first, last)}
 
 
-def plant(lake: Lake, day: TeamDay, cluster_of: Mapping[str, int], **changes: Any) -> dict[str, Any]:
-    """Write one trace-level run with these clusters, and the summaries of its items on its day.
+def plant(
+    lake: Lake, day: TeamDay, cluster_of: Mapping[str, int], theme_of: Mapping[int, int] | None = None, **changes: Any
+) -> dict[str, Any]:
+    """Write one trace-level run with these clusters and themes, and the summaries of its items on its day.
 
     The centroid of a cluster is the mean of its members' topics, each an axis of its own.
     """
     row = run_row(day, cluster_of) | changes
+    for one in row["clusters"]:
+        one["theme_id"] = (theme_of or {}).get(one["cluster_id"])
     lake.write("cluster_assignments", day, pa.Table.from_pylist([row], CLUSTER_ASSIGNMENTS), row["content_hash"])
     summaries = [summary_row(day, item_id) for item_id in cluster_of]
     lake.write("trace_summaries", day, pa.Table.from_pylist(summaries, TRACE_SUMMARIES))

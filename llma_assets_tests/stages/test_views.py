@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from pipeline import LOG, cluster, embed, run_day, summarize
+from pipeline import LOG, cluster, embed, match_clusters, run_day, summarize
+from planted import items, plant
 from real_traces import demo_events
 
 from llma_assets.cli.project import Project
 from llma_assets.errors import PartitionMissing
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
+from llma_assets.schemas import CLUSTER_ASSIGNMENTS
 from llma_assets.stages.emit import EmitEvents
 from llma_assets.stages.label import LabelClusters
 from llma_assets.team_day import TeamDay
@@ -47,6 +51,88 @@ def test_names_of_other_clusters_are_neither_shown_nor_emitted(lake: Lake, inges
         EmitEvents(lake, LOG).run(day)
     LabelClusters(lake, KeywordLabeler(), LOG).run(day)
     assert EmitEvents(lake, LOG).run(day).items == 2
+
+
+def plant_themes(lake: Lake) -> TeamDay:
+    """Two clusters in one theme, one alone, some noise; named by keywords."""
+    day = TeamDay("acme", date(2026, 1, 1))
+    clusters = items("flight", 0, 8, 0) | items("seat", 0, 6, 1) | items("refund", 0, 4, 2) | items("odd", 0, 2, -1)
+    plant(lake, day, clusters, {0: 0, 1: 0, 2: 1}, themes=2, theme_stability=0.9, stability=0.8, largest_share=0.4)
+    match_clusters(lake, day)
+    LabelClusters(lake, KeywordLabeler(), LOG).run(day)
+    return day
+
+
+def test_a_theme_is_a_row_and_its_clusters_say_which_it_is(lake: Lake) -> None:
+    day = plant_themes(lake)
+    labels = {row["cluster_id"]: row for row in lake.read("cluster_labels", day).to_pylist()}
+    project = Project()
+    first, second = project.rows("SELECT * FROM themes ORDER BY theme_id")
+    assert (first["theme_id"], first["clusters"], first["items"], first["share"]) == (0, 2, 14, 14 / 20)
+    assert (first["title"], first["label_source"]) == (labels[0]["theme_title"], "keywords")
+    assert first["top_clusters"] == [labels[0]["title"], labels[1]["title"]]
+    assert (second["clusters"], second["items"], second["title"]) == (1, 4, labels[2]["title"])
+    assert second["label_source"] == "cluster" and second["named_date"] == day.day
+    shown = project.rows("SELECT cluster_id, theme_id, theme_title FROM clusters ORDER BY cluster_id")
+    assert [(row["theme_id"], row["theme_title"]) for row in shown] == [
+        (None, None), (0, first["title"]), (0, first["title"]), (1, second["title"]),
+    ]  # fmt: skip
+    (run,) = project.rows("SELECT themes, theme_stability, stability, largest_share FROM runs")
+    assert run == {"themes": 2, "theme_stability": 0.9, "stability": 0.8, "largest_share": 0.4}
+    plant(lake, day, items("flight", 0, 20, 0), {0: 0})
+    assert project.rows("SELECT * FROM themes") == [], "names of other clusters"
+
+
+def test_items_say_whether_they_are_borderline(lake: Lake) -> None:
+    day = TeamDay("acme", date(2026, 1, 1))
+    row = plant(lake, day, items("flight", 0, 3, 0) | items("odd", 0, 2, -1))
+    told = {
+        "odd-000": (True, True), "odd-001": (None, None),
+        "flight-000": (True, False), "flight-001": (True, True), "flight-002": (False, True),
+    }  # fmt: skip
+    for item in row["items"]:
+        item["is_learned"], item["raw_noise"] = told[item["item_id"]]
+    lake.write("cluster_assignments", day, pa.Table.from_pylist([row], CLUSTER_ASSIGNMENTS))
+    found = Project().rows("SELECT item_id, is_learned, raw_noise, is_borderline FROM cluster_items ORDER BY item_id")
+    assert [tuple(one.values()) for one in found] == [
+        ("flight-000", True, False, False),
+        ("flight-001", True, True, True),
+        ("flight-002", False, True, True),
+        ("odd-000", True, True, False),
+        ("odd-001", None, None, False),
+    ]
+
+
+def test_files_from_before_there_were_themes_are_shown(lake: Lake, ingest: Ingest) -> None:
+    """F36: columns, and fields within columns, that the files of the version before do not have."""
+    day = plant_themes(lake)
+    new = ["theme_id", "theme_title", "theme_description", "theme_naming"]
+    path = lake.path("cluster_labels", day)
+    pq.write_table(pq.read_table(path).drop_columns(new), path)
+    path = lake.path("cluster_assignments", day)
+    (row,) = pq.read_table(path).to_pylist()
+    added = ["items_learned", "items_borderline", "themes", "theme_stability", "ladder", "stability"]
+    kept = [field for field in CLUSTER_ASSIGNMENTS if field.name not in added]
+    inner = {"clusters": {"theme_id"}, "items": {"is_learned", "raw_noise"}}
+    fields = [
+        pa.field(f.name, pa.list_(pa.struct([g for g in f.type.value_type if g.name not in inner[f.name]])))
+        if f.name in inner
+        else f
+        for f in kept
+    ]
+    old = {name: value for name, value in row.items() if name not in added}
+    for name, gone in inner.items():
+        old[name] = [{key: value for key, value in one.items() if key not in gone} for one in old[name]]
+    pq.write_table(pa.Table.from_pylist([old], pa.schema(fields)), path)
+    project = Project()
+    assert project.rows("SELECT * FROM themes") == []
+    assert project.rows("SELECT count(*) AS n, count(theme_id) AS themed FROM clusters") == [{"n": 4, "themed": 0}]
+    counted = "SELECT count(*) AS n, count(is_learned) AS told, bool_or(is_borderline) AS any FROM cluster_items"
+    # Noise is never borderline; of the others nothing is known.
+    assert project.rows(counted) == [{"n": 20, "told": 0, "any": False}]
+    assert project.rows("SELECT themes, ladder FROM runs") == [{"themes": None, "ladder": None}]
+    LabelClusters(lake, KeywordLabeler(), LOG).run(day)
+    assert {row["theme_id"] for row in lake.read("cluster_labels", day).to_pylist()} == {None}
 
 
 def test_every_item_of_every_run_is_counted_once(lake: Lake, ingest: Ingest) -> None:

@@ -1,0 +1,210 @@
+"""Names for the themes of a clustering run, as they stand on the rows of its clusters."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from llma_assets.labeling.evidence import build_theme_evidence
+from llma_assets.labeling.label import ClusterEvidence, ItemEvidence, Label
+from llma_assets.labeling.themes import OF_CLUSTER, keeps_theme_name, same_themes
+from llma_assets.resources.providers import Labeler
+from llma_assets.schemas import THEME_NAMING
+from llma_assets.stages.names import EarlierNames, label_of, without_clashes
+from llma_assets.vocabulary import Reason
+
+Row = dict[str, Any]
+
+COLUMNS = ("theme_id", "theme_title", "theme_description", "theme_naming")
+# Below noise, so that no theme has them: ids under which titles of clusters are reserved.
+_FIRST_RESERVED = -2
+
+
+@dataclass(frozen=True, slots=True)
+class NamedThemes:
+    """The themes of one clustering run.
+
+    Attributes:
+        of_cluster: `COLUMNS` of each cluster.
+        asked: themes that the labeler was asked for.
+    """
+
+    of_cluster: dict[int, Row]
+    asked: int = 0
+
+    def on(self, row: Row) -> Row:
+        """A row of `cluster_labels` with the theme of its cluster."""
+        return row | self.of_cluster.get(row["cluster_id"], dict.fromkeys(COLUMNS))
+
+    def namings(self) -> list[Row]:
+        """How each theme was named, each theme once."""
+        by_theme = {one["theme_id"]: one["theme_naming"] for one in self.of_cluster.values()}
+        return list(by_theme.values())
+
+
+def name_themes(
+    labeler: Labeler,
+    run: Row,
+    items: Sequence[ItemEvidence],
+    rows: Sequence[Row],
+    before: Sequence[Row],
+    earlier: EarlierNames,
+) -> NamedThemes:
+    """Name the themes of a run whose clusters are named.
+
+    A theme of one cluster has that cluster's title. Of the others, those that go on from the run before keep their
+    names, those that this labeler was asked for on this very evidence get what was found then, and the rest is named
+    now. None of them has the title of a cluster that is one of several in its theme.
+
+    Args:
+        run: a row of `cluster_assignments`.
+        items: one for each item of the run.
+        rows: of `cluster_labels`, one for each cluster; those of the noise may be among them.
+        before: rows of this partition from an earlier or a killed run of it.
+    """
+    theme_of = _theme_of(run)
+    members: dict[int, list[Row]] = {}
+    for row in rows:
+        if row["cluster_id"] in theme_of:
+            members.setdefault(theme_of[row["cluster_id"]], []).append(row)
+    found = {theme_id: _of_cluster(theme_id, of[0]) for theme_id, of in members.items() if len(of) == 1}
+    asked = 0
+    if len(found) < len(members):
+        ids, ranks = [item["cluster_id"] for item in run["items"]], [item["rank"] for item in run["items"]]
+        evidence = build_theme_evidence(items, ids, ranks, theme_of)
+        several, asked = _name_several(labeler, run, evidence, members, before, earlier)
+        found |= several
+    return NamedThemes({one: found[theme_id] for one, theme_id in theme_of.items() if theme_id in found}, asked)
+
+
+def _name_several(
+    labeler: Labeler,
+    run: Row,
+    evidence: Sequence[ClusterEvidence],
+    members: Mapping[int, Sequence[Row]],
+    before: Sequence[Row],
+    earlier: EarlierNames,
+) -> tuple[dict[int, Row], int]:
+    """`COLUMNS` of each theme of several clusters, and how many of them were asked for."""
+    wanted = {one.cluster_id: one for one in evidence if len(members[one.cluster_id]) > 1}
+    standing = {theme_id: label_of(of[0], theme_id) for theme_id, of in members.items() if len(of) == 1}
+    inner = [row for theme_id in wanted for row in members[theme_id]]
+    standing |= {_FIRST_RESERVED - n: label_of(row, _FIRST_RESERVED - n) for n, row in enumerate(inner)}
+    kept = _kept(labeler, run, wanted, earlier)
+    carried = without_clashes(standing, {theme_id: _label(columns) for theme_id, columns in kept.items()})
+    answered = _answered(labeler, run, wanted, before)
+    again = {theme_id: _label(columns) for theme_id, columns in answered.items() if theme_id not in carried}
+    again = without_clashes(standing | carried, again)
+    subject = f"{run['clustering_run_id']}, themes"
+    found: dict[int, Row] = {}
+    for one, label in zip(evidence, labeler.label(evidence, subject, standing | carried | again), strict=True):
+        if one.cluster_id in again:
+            found[one.cluster_id] = answered[one.cluster_id]
+        elif one.cluster_id in carried:
+            found[one.cluster_id] = _carried(one, label, kept[one.cluster_id])
+        elif one.cluster_id in wanted:
+            found[one.cluster_id] = _new(labeler, run, one, label)
+    return found, len(wanted) - len(carried) - len(again)
+
+
+def _kept(labeler: Labeler, run: Row, wanted: Mapping[int, ClusterEvidence], earlier: EarlierNames) -> dict[int, Row]:
+    """`COLUMNS` of the earlier themes whose names stay."""
+    edges, labels = earlier.before(run)
+    themed = {one: row for one, row in labels.items() if row["theme_naming"] is not None}
+    of_theme = {row["theme_id"]: {name: row[name] for name in COLUMNS} for row in themed.values()}
+    same = same_themes(
+        _theme_of(run),
+        {one["cluster_id"]: one["size"] for one in run["clusters"]},
+        {one: row["theme_id"] for one, row in themed.items()},
+        {one: row["size"] for one, row in themed.items()},
+        edges,
+    )
+    kept = {theme_id: of_theme[same[theme_id]] for theme_id in wanted if theme_id in same}
+    asked = (labeler.model, labeler.prompt_version)
+    return {
+        theme_id: one | {"theme_id": theme_id}
+        for theme_id, one in kept.items()
+        if keeps_theme_name(one["theme_title"], one["theme_naming"], wanted[theme_id], *asked)
+    }
+
+
+def _answered(
+    labeler: Labeler, run: Row, wanted: Mapping[int, ClusterEvidence], before: Sequence[Row]
+) -> dict[int, Row]:
+    """`COLUMNS` that this labeler gave to these very themes on this very evidence, in an earlier run of this day."""
+    found = {}
+    for row in before:
+        naming = row["theme_naming"]
+        if (
+            naming is not None
+            and row["theme_id"] in wanted
+            and row["content_hash"] == run["content_hash"]
+            and (naming["model"], naming["prompt_version"]) == (labeler.model, labeler.prompt_version)
+            and naming["named_date"] == run["date"]
+            and is_settled(naming)
+            and naming["evidence"] == as_json(wanted[row["theme_id"]])
+        ):
+            found[row["theme_id"]] = {name: row[name] for name in COLUMNS}
+    return found
+
+
+def is_settled(naming: Mapping[str, Any]) -> bool:
+    """Whether a row of `cluster_labels`, or a `theme_naming`, holds all that can be had: no later day gives more."""
+    return naming["reason"] not in (Reason.BUDGET_EXHAUSTED, Reason.LLM_ERROR)
+
+
+def as_json(evidence: ClusterEvidence) -> str:
+    """Evidence as it is stored beside the name that was made from it."""
+    return json.dumps(asdict(evidence), ensure_ascii=False, sort_keys=True)
+
+
+def _theme_of(run: Row) -> dict[int, int]:
+    """Theme of each cluster; runs from before there were themes have none."""
+    return {one["cluster_id"]: one["theme_id"] for one in run["clusters"] if one.get("theme_id") is not None}
+
+
+def _label(columns: Row) -> Label:
+    naming = columns["theme_naming"]
+    return Label(columns["theme_id"], columns["theme_title"], columns["theme_description"], naming["source"], ())
+
+
+def _of_cluster(theme_id: int, row: Row) -> Row:
+    return _columns(theme_id, row["title"], row["description"], source=OF_CLUSTER, named_date=row["named_date"])
+
+
+def _carried(evidence: ClusterEvidence, label: Label, columns: Row) -> Row:
+    """A kept name with what it was made from. A keyword description counts the members of today, so it is of today.
+
+    Keywords are kept only where keywords are wanted: that a model once failed is no reason any more.
+    """
+    naming = columns["theme_naming"] | {"input_tokens": None, "output_tokens": None, "cost_usd": None}
+    if label.source == "keywords":
+        naming |= {"evidence": as_json(evidence), "reason": None, "model": None, "prompt_version": None}
+    return columns | {"theme_description": label.description, "theme_naming": naming}
+
+
+def _new(labeler: Labeler, run: Row, evidence: ClusterEvidence, label: Label) -> Row:
+    return _columns(
+        evidence.cluster_id,
+        label.title,
+        label.description,
+        source=label.source,
+        reason=label.reason,
+        evidence=as_json(evidence),
+        model=labeler.model,
+        prompt_version=labeler.prompt_version,
+        input_tokens=label.input_tokens,
+        output_tokens=label.output_tokens,
+        cost_usd=label.cost_usd,
+        named_date=run["date"],
+    )
+
+
+def _columns(theme_id: int, title: str, description: str, **naming: Any) -> Row:
+    unset = {name.name: None for name in THEME_NAMING}
+    return {
+        "theme_id": theme_id,
+        "theme_title": title,
+        "theme_description": description,
+        "theme_naming": unset | naming,
+    }
