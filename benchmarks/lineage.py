@@ -7,7 +7,8 @@ given. Four questions:
 
 * `replays`: windows cluster by cluster, as the pipeline does it, with other items each night; which share of the
   clusters of a night is kept in the next, and which share of names stands. `fresh sample`: each night learns from
-  another half of the window, the others go to the nearest centroid.
+  another half of the window; `rolling sample`: from a half that moves on with the window, as in the pipeline.
+  `replays.py` has more of them.
 * `planted`: intents as clusters, with errors as a clusterer makes them, and births, deaths, splits and mergers in them.
   Precision and recall are over clusters that the change happened to.
 * `names`: centroids of groups of the same intent and of neighbouring ones, and when a cluster whose members are
@@ -40,6 +41,7 @@ from llma_assets.lineage.edge import Change, Edge
 from llma_assets.lineage.match import KEPT_COSINE, KEPT_JACCARD, MOST, SUBSTANTIAL, Snapshot, match
 from llma_assets.schemas import CLUSTER_ASSIGNMENTS, CLUSTER_LINEAGE
 from llma_assets.team_day import TeamDay
+from llma_assets.traces.sampling import sample_by_day
 
 RESULT = Path(__file__).parent / "results" / "lineage.json"
 LIBRARIES = ("numpy", "scipy", "hdbscan", "duckdb", "pyarrow")
@@ -78,30 +80,29 @@ def snapshot(vectors: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> Snaps
 # --- replays ----------------------------------------------------------------------------------------------------------
 
 
-def clustered(vectors: np.ndarray, window: np.ndarray, sample: np.ndarray) -> Snapshot:
-    """Clusters learned from `sample`; the rest of the window goes to the nearest centroid, however far."""
-    found = cluster(vectors[sample], ClusteringParams())
-    labels = dict(zip(sample.tolist(), found.labels.tolist(), strict=True))
-    rest = np.setdiff1d(window, sample)
-    if len(rest) and found.clusters:
-        centroids = np.array([one.centroid / np.linalg.norm(one.centroid) for one in found.clusters])
-        labels |= dict(zip(rest.tolist(), (vectors[rest] @ centroids.T).argmax(axis=1).tolist(), strict=True))
-    rows = np.array(sorted(labels))
-    return snapshot(vectors, rows, np.array([labels[row] for row in rows.tolist()]))
+def clustered(vectors: np.ndarray, window: np.ndarray, learned: np.ndarray) -> Snapshot:
+    """Clusters of `window` (rows of the pool, ascending), learned from where the mask `learned` is set."""
+    return snapshot(vectors, window, cluster(vectors[window], ClusteringParams(), learned).labels)
 
 
-def replay(vectors: np.ndarray, size: int, changed: float, nights: int, is_fresh: bool) -> dict[str, object]:
-    """Kept shares over `nights` of a rolling window of `size` items, `changed` of which are new each night."""
-    random = np.random.default_rng(7)
-    order = random.permutation(len(vectors))
+def replay(vectors: np.ndarray, size: int, changed: float, nights: int, sample: str = "") -> dict[str, object]:
+    """Kept shares over `nights` of a rolling window of `size` items, `changed` of which are new each night.
+
+    Half of the window is learned from where `sample` is "fresh", drawn anew each night, or "rolling", drawn by the
+    same hash every night; otherwise the whole.
+    """
+    order = np.random.default_rng(7).permutation(len(vectors))
     step = int(size * changed)
+    day_of = {int(row): date(2026, 1, 1) + timedelta(days=place // step) for place, row in enumerate(order)}
     before: Snapshot | None = None
     first: dict[int, np.ndarray] = {}
     shares, named, counts, changes = [], [], [], Counter[str]()
     for night in range(nights + 1):
-        window = order[np.arange(night * step, night * step + size) % len(order)]
-        sample = random.choice(window, size // 2, replace=False) if is_fresh else window
-        today = clustered(vectors, window, np.sort(sample))
+        window = np.sort(order[np.arange(night * step, night * step + size) % len(order)])
+        seed_text = f"night {night}" if sample == "fresh" else "every night"
+        days = [day_of[row] for row in window.tolist()]
+        learned = sample_by_day([str(row) for row in window], days, size // 2 if sample else size, seed_text)
+        today = clustered(vectors, window, np.array(learned))
         counts.append(len(today.centroids))
         if before is not None:
             edges = match(today, before)
@@ -308,7 +309,7 @@ def fill(lake: Lake, days: int, teams: int, clusters: int, items: int = 500) -> 
             day = TeamDay(f"team{team}", date(2026, 1, 1) + timedelta(days=n))
             run_id = f"{day.team}_trace_{n}"
             centroids = random.normal(size=(clusters, 384)).astype(np.float32)
-            run = dict.fromkeys(CLUSTER_ASSIGNMENTS.names, 0) | {
+            run = {field.name: None if field.nullable else 0 for field in CLUSTER_ASSIGNMENTS} | {
                 "team_id": day.team, "date": day.day, "clustering_run_id": run_id, "level": "trace", "job_id": "",
                 "job_name": "", "window_start": day.start, "window_end": day.end, "status": "clustered",
                 "reason": None, "method": "hdbscan", "params": "{}", "algorithm_version": "1", "guard_path": [],
@@ -386,9 +387,10 @@ def main() -> None:
     }  # fmt: skip
     print(json.dumps(report, indent=1))
     report["replays"] = {
-        "5% changed": replay(vectors, 2_000, 0.05, arguments.nights, is_fresh=False),
-        "15% changed": replay(vectors, 2_000, 0.15, arguments.nights, is_fresh=False),
-        "5% changed, fresh sample": replay(vectors, 4_000, 0.05, arguments.nights, is_fresh=True),
+        "5% changed": replay(vectors, 2_000, 0.05, arguments.nights),
+        "15% changed": replay(vectors, 2_000, 0.15, arguments.nights),
+        "5% changed, fresh sample": replay(vectors, 4_000, 0.05, arguments.nights, "fresh"),
+        "5% changed, rolling sample": replay(vectors, 4_000, 0.05, arguments.nights, "rolling"),
     }
     print(json.dumps(report["replays"], indent=1))
     RESULT.parent.mkdir(exist_ok=True)

@@ -118,9 +118,21 @@ def test_a_split_goes_on_in_its_larger_part(sizes: tuple[int, int], kept: int) -
     assert (split.share, split.earlier_share) == (1.0, sizes[1 - kept] / 100)
 
 
-def test_a_split_into_many_parts_keeps_none_that_is_too_small() -> None:
+def test_of_a_split_into_fifths_the_first_goes_on() -> None:
     later = run({f"i{n}": n // 20 for n in range(100)})
-    assert said(match(later, run(group(0, 0, 100)))) == [("split", n, 0) for n in range(5)]
+    assert said(match(later, run(group(0, 0, 100)))) == [("kept", 0, 0), *(("split", n, 0) for n in range(1, 5))]
+
+
+def test_a_cluster_that_falls_into_smaller_parts_is_gone() -> None:
+    later = run({f"i{n}": n // 20 for n in range(120)})
+    assert said(match(later, run(group(0, 0, 120)))) == [*(("born", n, None) for n in range(6)), ("died", None, 0)]
+
+
+def test_the_threshold_is_a_fifth_of_the_members() -> None:
+    earlier = run(group(0, 0, 50))
+    at, below = (run(group(0, 0, n) | dict.fromkeys((f"i{m}" for m in range(n, 50)), -1)) for n in (10, 9))
+    assert said(match(at, earlier)) == [("kept", 0, 0)]
+    assert said(match(below, earlier)) == [("born", 0, None), ("died", None, 0)]
 
 
 def test_a_merger_goes_on_from_its_larger_part() -> None:

@@ -86,3 +86,23 @@ def test_day_sample_is_full_and_ignores_row_order(offsets: list[int], limit: int
     shuffler.shuffle(rows)
     again = sample_by_day([r[0] for r in rows], [r[1] for r in rows], limit, "s")
     assert {row for row, take in zip(rows, again, strict=True) if take} == chosen
+
+
+@given(st.lists(st.integers(0, 12), min_size=3, max_size=8), st.integers(3, 40))
+def test_with_the_same_seed_a_day_keeps_its_sample_as_the_window_moves_on(sizes: list[int], limit: int) -> None:
+    """A day's share may grow or shrink with the other days; who has a seat does not change beyond that."""
+    rows = [(f"t{day}-{n}", date(2026, 1, 1 + day)) for day, size in enumerate(sizes) for n in range(size)]
+    windows = [
+        [row for row in rows if row[1] < date(2026, 1, len(sizes))],
+        [row for row in rows if row[1] > date(2026, 1, 1)],
+    ]
+    samples = []
+    for window in windows:
+        taken = sample_by_day([row[0] for row in window], [row[1] for row in window], limit, "s")
+        samples.append({row for row, take in zip(window, taken, strict=True) if take})
+    for day in range(1, len(sizes) - 1):
+        before, after = ({row for row in sample if row[1].day == 1 + day} for sample in samples)
+        assert before <= after or after <= before
+    if len(set(sizes)) == 1 and limit % (len(sizes) - 1) == 0:
+        shared = {row for row in rows if 1 < row[1].day < len(sizes)}
+        assert samples[0] & shared == samples[1] & shared

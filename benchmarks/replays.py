@@ -1,0 +1,343 @@
+"""Whether clusters hold from night to night: replays of a rolling window over real vectors.
+
+    python benchmarks/replays.py DATA_FOLDER [--vectors FOLDER] [--nights 200] [--jobs 2]
+
+DATA_FOLDER holds banking77.parquet and the event files of `clustering.py`; their MiniLM vectors are made, or kept in
+FOLDER. Two pools: all queries of banking77, and the traces of three sources mixed. Each night a day's items come and
+the oldest day's go, and of the other days one item in a hundred gives way to a late one. What comes is drawn from
+all that the window does not hold. As in the pipeline, clusters are learned from a sample, stratified by day, and all
+items of the window get one. `fresh sample`: the sample is drawn anew each night. `rolling sample`: the hash that
+draws is the same every night, as the pipeline has it, so an item that was sampled yesterday is sampled today.
+
+* `collapses`: nights with fewer than three clusters, or one that holds 70 % or more; `eom_alone`: the same before the
+  ladder.
+* `kept`: of the clusters of a night, the share that keeps its lineage in the next; `kept_items`, of the items in
+  clusters; `known`, kept, split or merged; `kept_by_size`, by the items of the cluster; `names_kept`: clusters of a
+  night whose name is an earlier one.
+* `most_kept_possible`: a night with fewer clusters than the one before cannot keep all, as lineages are one to one.
+* `ami`: with the night before, over the items of both.
+
+The reference's recipe (UMAP to 100 dimensions, then HDBSCAN) is replayed over the same samples where umap-learn is
+installed (`requirements-peers.txt`).
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from lineage import first_namings
+from sklearn.metrics import adjusted_mutual_info_score
+
+from llma_assets.clustering.cluster import cluster
+from llma_assets.clustering.guards import is_degenerate
+from llma_assets.clustering.reference import group_by_reference
+from llma_assets.clustering.result import ALGORITHM_VERSION, NOISE, Clustering, ClusteringParams
+from llma_assets.clustering.threads import single_thread
+from llma_assets.clustering.vectors import unit_vectors
+from llma_assets.emission.identity import seed_of
+from llma_assets.lineage.edge import Change
+from llma_assets.lineage.match import Snapshot, match
+from llma_assets.traces.sampling import sample_by_day
+
+RESULT = Path(__file__).parent / "results" / "replays.json"
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "hdbscan", "umap-learn")
+POOLS = {
+    "banking77": ("banking77_all",),
+    "traces": ("tau2_airline", "gorilla_torchhub", "arena_hard_v01"),
+}
+FIRST_DAY = date(2026, 1, 1)
+REFERENCE_NIGHTS = 40
+# Least items of each class.
+SIZES = {"below 15": 0, "15 to 29": 15, "30 to 59": 30, "60 or more": 60}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One replay.
+
+    Attributes:
+        pool: whose vectors.
+        days: in the window; all but one are there the next night, too.
+        day_items: fewest and most items of a day.
+        late_share: of the items of the other days, those that give way each night.
+        max_samples: to learn from.
+        nights: compared with the night before, so one more is clustered.
+    """
+
+    pool: str
+    days: int
+    day_items: tuple[int, int]
+    late_share: float
+    max_samples: int
+    is_fresh: bool
+    nights: int
+    is_reference: bool = False
+
+    @property
+    def name(self) -> str:
+        changed = f"{round(100 * (1 / self.days + self.late_share))} % changed"
+        drawn = "no sample" if self.max_samples >= self.days * self.day_items[1] else "fresh sample"
+        parts = [changed, drawn if self.is_fresh or drawn == "no sample" else "rolling sample"]
+        return f"{self.pool}, {', '.join(parts)}" + (", reference's recipe" if self.is_reference else "")
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a night looks at: rows of the pool, sorted by item id."""
+
+    night: int
+    item_ids: list[str]
+    rows: np.ndarray
+    days: list[date]
+
+
+def plans(nights: int) -> list[Plan]:
+    """The longest first."""
+    banking = Plan("banking77", 7, (300, 600), 0.01, 2_000, is_fresh=True, nights=nights)
+    traces = Plan("traces", 7, (200, 400), 0.01, 1_000, is_fresh=True, nights=nights)
+    found = [banking, traces, replace(banking, is_fresh=False), replace(traces, is_fresh=False)]
+    for plan in (banking, traces):
+        # The same window in twenty parts, of which one goes.
+        low, high = (size * 7 // 20 for size in plan.day_items)
+        slow = replace(plan, days=20, day_items=(low, high), late_share=0.0, nights=min(nights, 60))
+        found += [slow, replace(slow, is_fresh=False), replace(slow, max_samples=20 * high)]
+    if find_spec("umap"):
+        found += [replace(plan, nights=min(nights, REFERENCE_NIGHTS), is_reference=True) for plan in (banking, traces)]
+    return found
+
+
+def windows(plan: Plan, size: int) -> Iterator[Window]:
+    """The nights of a plan, over a pool of `size` rows."""
+    random = np.random.default_rng(7)
+    held: dict[date, dict[str, int]] = {}
+
+    def drawn(count: int, night: int) -> dict[str, int]:
+        taken = [row for items in held.values() for row in items.values()]
+        rows = random.choice(np.setdiff1d(np.arange(size), taken), count, replace=False)
+        return {f"{row}-{night}": int(row) for row in rows}
+
+    for night in range(1 - plan.days, plan.nights + 1):
+        held = {day: items for n, (day, items) in enumerate(held.items()) if n > len(held) - plan.days}
+        for day, items in held.items():
+            gone = random.choice(list(items), round(len(items) * plan.late_share), replace=False)
+            held[day] = {key: row for key, row in items.items() if key not in gone}
+            held[day] |= drawn(len(gone), night)
+        held[FIRST_DAY + timedelta(days=night)] = drawn(int(random.integers(*plan.day_items, endpoint=True)), night)
+        if night >= 0:
+            found = sorted((key, row, day) for day, items in held.items() for key, row in items.items())
+            ids, rows, days = zip(*found, strict=True)
+            yield Window(night, list(ids), np.array(rows), list(days))
+
+
+def learned(plan: Plan, window: Window) -> np.ndarray:
+    """The sample of a night, as a mask."""
+    seed_text = f"night {window.night}" if plan.is_fresh else "every night"
+    return np.array(sample_by_day(window.item_ids, window.days, plan.max_samples, seed_text))
+
+
+def snapshot(window: Window, found: Clustering) -> Snapshot:
+    """As the stage hands it to the matching."""
+    labels = dict(zip(window.item_ids, found.labels.tolist(), strict=True))
+    return Snapshot(labels, {one.cluster_id: one.centroid / np.linalg.norm(one.centroid) for one in found.clusters})
+
+
+def replay(plan: Plan, vectors: np.ndarray) -> dict[str, object]:
+    """The figures of one plan."""
+    warnings.filterwarnings("ignore", message="The number of unique classes")
+    runs: list[Clustering] = []
+    nights: list[Window] = []
+    snapshots: list[Snapshot] = []
+    for window in windows(plan, len(vectors)):
+        seed = seed_of("acme", window.days[-1].isoformat(), "", "trace", ALGORITHM_VERSION, str(window.night))
+        found = cluster(vectors[window.rows], ClusteringParams(seed=seed), learned(plan, window))
+        runs.append(found)
+        nights.append(window)
+        snapshots.append(snapshot(window, found))
+    return shape(plan, nights) | held(runs) | followed(snapshots)
+
+
+def shape(plan: Plan, nights: Sequence[Window]) -> dict[str, object]:
+    """What was replayed."""
+    sizes = [len(one.item_ids) for one in nights]
+    new = [len(set(now.item_ids) - set(before.item_ids)) / len(now.item_ids) for before, now in pairwise(nights)]
+    return {
+        "nights": plan.nights, "window": f"{min(sizes)}-{max(sizes)}", "learned": min(plan.max_samples, max(sizes)),
+        "new_share_mean": rounded(statistics.fmean(new)),
+    }  # fmt: skip
+
+
+def held(runs: Sequence[Clustering]) -> dict[str, object]:
+    """Collapses, and the spread of each run's own figures."""
+    largest = [float(run.quality["largest_share"] or 0) for run in runs]
+    first = [run.steps[0] for run in runs if run.steps]
+    return {
+        "collapses": sum(is_degenerate(len(run.clusters), share) for run, share in zip(runs, largest, strict=True)),
+        "collapses_of_eom_alone": sum(is_degenerate(step.clusters, step.largest_share) for step in first),
+        "paths": dict(Counter(" > ".join(run.guard_path) for run in runs)),
+        "clusters": spread([len(run.clusters) for run in runs]),
+        "largest_share": spread(largest),
+        **{
+            name: spread([float(run.quality[name] or 0) for run in runs])
+            for name in ("noise_share", "raw_noise_share", "stability")
+        },
+    }
+
+
+def followed(snapshots: Sequence[Snapshot]) -> dict[str, object]:
+    """What the lineage makes of the nights."""
+    figures: dict[str, list[float]] = {name: [] for name in ("kept", "kept_items", "known", "names_kept", "ami")}
+    most, changes = [], Counter[str]()
+    met, stayed = Counter[str](), Counter[str]()
+    first = dict(snapshots[0].centroids)
+    for before, today in pairwise(snapshots):
+        edges = match(today, before)
+        changes.update(edge.change for edge in edges)
+        kept = {edge.cluster_id: edge for edge in edges if edge.change == Change.KEPT}
+        at_least_known = {edge.earlier_cluster_id for edge in edges if edge.change not in (Change.DIED, Change.BORN)}
+        sizes = Counter(label for label in before.cluster_of.values() if label != NOISE)
+        stays = [edge.earlier_cluster_id for edge in kept.values() if edge.earlier_cluster_id is not None]
+        met.update(size_class(sizes[one]) for one in before.centroids)
+        stayed.update(size_class(sizes[one]) for one in stays)
+        first = first_namings(today, kept, first)
+        earlier = len(before.centroids)
+        figures["kept"].append(len(kept) / earlier)
+        figures["kept_items"].append(sum(sizes[one] for one in stays) / sizes.total())
+        figures["known"].append(len(at_least_known) / earlier)
+        figures["names_kept"].append(sum(one is not today.centroids[c] for c, one in first.items()) / len(first))
+        shared = [key for key in today.cluster_of if key in before.cluster_of]
+        labels = [[run.cluster_of[key] for key in shared] for run in (before, today)]
+        figures["ami"].append(adjusted_mutual_info_score(*labels))
+        most.append(min(1.0, len(today.centroids) / earlier))
+    return {
+        **{name: mean_and_lowest(values) for name, values in figures.items()},
+        "most_kept_possible": rounded(statistics.fmean(most)),
+        "kept_by_size": {
+            name: {"clusters": met[name], "kept": rounded(stayed[name] / met[name])} for name in SIZES if met[name]
+        },
+        "edges": {str(change): changes[change] for change in Change if changes[change]},
+    }
+
+
+def size_class(items: int) -> str:
+    """The entry of `SIZES` that a cluster of so many items is in."""
+    return next(name for name, least in reversed(SIZES.items()) if items >= least)
+
+
+def replay_reference(plan: Plan, vectors: np.ndarray) -> dict[str, object]:
+    """How often the reference's recipe collapses: over the samples, as it assigns nothing else."""
+    counts, largest, noise = [], [], []
+    nights = list(windows(plan, len(vectors)))
+    for window in nights:
+        unit = unit_vectors(vectors[window.rows[learned(plan, window)]])
+        with single_thread():
+            labels = group_by_reference(unit, ClusteringParams(method="umap", seed=42)).labels
+        sizes = np.bincount(labels[labels != NOISE], minlength=1)
+        counts.append(np.count_nonzero(sizes))
+        largest.append(float(sizes.max() / len(labels)))
+        noise.append(float(np.mean(labels == NOISE)))
+    collapsed = [is_degenerate(count, share) for count, share in zip(counts, largest, strict=True)]
+    return shape(plan, nights) | {
+        "collapses": sum(collapsed), "clusters": spread(counts), "largest_share": spread(largest),
+        "noise_share": spread(noise),
+    }  # fmt: skip
+
+
+def rounded(value: float) -> float:
+    return round(float(value), 3)
+
+
+def mean_and_lowest(values: Sequence[float]) -> dict[str, float]:
+    return {"mean": rounded(statistics.fmean(values)), "lowest": rounded(min(values))}
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Lowest, quartiles and highest."""
+    names = ("lowest", "quarter", "median", "three_quarters", "highest")
+    return {
+        name: rounded(value) for name, value in zip(names, np.quantile(values, (0, 0.25, 0.5, 0.75, 1)), strict=True)
+    }
+
+
+def read_pool(data: Path, folder: Path | None, sets: Sequence[str]) -> np.ndarray:
+    """The vectors of some sets, one under another."""
+    return np.concatenate([read_vectors(data, folder, name) for name in sets])
+
+
+def read_vectors(data: Path, folder: Path | None, name: str) -> np.ndarray:
+    """MiniLM vectors of a set, kept in `folder` between runs."""
+    path = folder / f"{name}.npy" if folder else None
+    if path and path.exists():
+        return np.asarray(np.load(path))
+    from clustering import traces
+
+    from llma_assets.embedding.minilm import MiniLMEmbedder
+
+    if name == "banking77_all":
+        import pandas as pd
+
+        texts = pd.read_parquet(data / "banking77.parquet")["text"].tolist()
+    else:
+        texts = traces(data, name, "distinct_id")[0]
+    made = MiniLMEmbedder().embed(texts)
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, made)
+    return made
+
+
+def versions() -> dict[str, str]:
+    """Of what is installed."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--vectors", type=Path, help="folder in which vectors are kept between runs")
+    parser.add_argument("--nights", type=int, default=200)
+    parser.add_argument("--jobs", type=int, default=2, help="replays at a time")
+    arguments = parser.parse_args()
+    pools = {name: read_pool(arguments.data, arguments.vectors, sets) for name, sets in POOLS.items()}
+    wanted = plans(arguments.nights)
+    results: dict[str, object] = {}
+    with ProcessPoolExecutor(arguments.jobs) as workers:
+        running = {
+            workers.submit(replay_reference if plan.is_reference else replay, plan, pools[plan.pool]): plan
+            for plan in wanted
+        }
+        for done in as_completed(running):
+            results[running[done].name] = done.result()
+            print(running[done].name, json.dumps(done.result(), indent=1), flush=True)
+    report = {
+        "python": platform.python_version(),
+        "versions": versions(),
+        "cores": os.cpu_count(),
+        "algorithm_version": ALGORITHM_VERSION,
+        "pools": {name: len(vectors) for name, vectors in pools.items()},
+        "results": {plan.name: results[plan.name] for plan in wanted},
+    }
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
