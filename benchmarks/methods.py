@@ -141,6 +141,13 @@ def _ours_with_embedding(unit: np.ndarray, texts: list[str], seed: int) -> Found
     return _ours(MiniLMEmbedder().embed(texts), texts, seed)
 
 
+def _ours_with_short_embedding(unit: np.ndarray, texts: list[str], seed: int) -> Found:
+    from llma_assets.embedding import minilm
+
+    minilm.MAX_PIECES = 1
+    return _ours_with_embedding(unit, texts, seed)
+
+
 def _bertopic_with_embedding(unit: np.ndarray, texts: list[str], seed: int) -> Found:
     os.environ["HF_HUB_OFFLINE"] = "1"
     from bertopic import BERTopic
@@ -169,5 +176,7 @@ METHODS: dict[str, tuple[Method, tuple[str, ...]]] = {
 SEEDED = ("UMAP-5 + HDBSCAN (.005 n)", "BERTopic, defaults")
 WITH_EMBEDDING: dict[str, tuple[Method, tuple[str, ...]]] = {
     OURS: (_ours_with_embedding, ()),
+    # As sentence-transformers, which cuts longer texts off there.
+    "ours, of each text the first 256 tokens": (_ours_with_short_embedding, ()),
     "BERTopic, defaults": (_bertopic_with_embedding, ("bertopic", "sentence_transformers")),
 }
