@@ -27,7 +27,9 @@ from llma_assets.clustering.vectors import Folded
 
 Sets = dict[str, tuple[np.ndarray, list[str], list[str]]]
 PARAMS = ClusteringParams()
-SPHERE_SIZES, SPHERE_DIMENSIONS, SPHERE_DRAWS = (50, 200, 1000, 2000), (50, 384, 1536), 3
+SPHERE_DIMENSIONS = (50, 384, 1536)
+# By size: how often. What few points do by chance shows in many draws only.
+SPHERE_DRAWS = {20: 40, 50: 40, 100: 20, 200: 20, 1000: 3, 2000: 3}
 STRANGERS, STRANGER_DRAWS = (20, 60), 5
 # How much of a place's own cluster is denser, for scores within the cluster.
 DENSEST = 0.1
@@ -113,14 +115,15 @@ def _few(sets: Sets) -> dict[str, object]:
 def structureless() -> dict[str, object]:
     """What is made of points drawn uniformly from a sphere; of all draws together."""
     results: dict[str, object] = {}
-    for size in SPHERE_SIZES:
+    for size, draws in SPHERE_DRAWS.items():
         for dimensions in SPHERE_DIMENSIONS:
             found = []
-            for draw in range(SPHERE_DRAWS):
+            for draw in range(draws):
                 random = np.random.default_rng([size, dimensions, draw])
                 found.append(cluster(random.normal(size=(size, dimensions)).astype(np.float32), PARAMS))
             results[f"{size} × {dimensions}"] = {
                 "draws": len(found),
+                "draws_with_clusters": sum(bool(one.clusters) for one in found),
                 "most_clusters": max(len(one.clusters) for one in found),
                 "paths": sorted({" > ".join(one.guard_path) for one in found}),
                 "highest_silhouette": max(step.silhouette or 0.0 for one in found for step in one.steps),
