@@ -1,198 +1,130 @@
 """How well and how fast each method clusters: labelled queries and real traces, embedded with MiniLM.
 
-    python benchmarks/clustering.py DATA_FOLDER [--vectors FOLDER]
+    python benchmarks/clustering.py DATA_FOLDER [--vectors FOLDER] [--only SECTION ...]
 
-Scores compare with the data's own labels, which the methods never see: banking77's intents, the task
-behind each airline conversation, the question behind each API request (several models answered each).
-AMI and ARI count noise as one group; `ami_reassigned` first gives noise to the nearest centroid.
-Times are of the clustering alone, warm, with the map unless said.
+Scores compare with the data's own labels, which the methods never see: banking77's intents, the task behind each
+airline conversation, the topic of each arena prompt, the question behind each API request. AMI and ARI count noise as
+one group. `raw` is what the method says; `assigned` is ours with its own assignment of borderline items; `reassigned`
+first gives all noise to the nearest centroid. Sections:
+
+* `methods`: ours, what others do and what we did before, on the same vectors, each in a process of its own: `cold` is
+  from the start of Python, `warm` a further call. UMAP-5 + HDBSCAN and BERTopic are means of three seeds.
+* `end_to_end`: texts in, clusters out, embedding included: ours and BERTopic.
+* `small`: what a small team has; means of five draws.
+* `choices`, `structureless`, `strangers`: see `clustering_choices.py`.
+
+Rows of peers that are not installed (`requirements-peers.txt`) are left out.
 """
 
 import argparse
-import gzip
 import json
-import math
+import os
 import platform
-import time
 import warnings
 from collections.abc import Callable
-from datetime import datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from hdbscan import HDBSCAN
-from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
+from clustering_choices import choices, strangers, structureless
+from fresh_process import in_fresh_process
+from labelled_sets import SETS, vectors_of
+from methods import METHODS, NOISE, OURS, SEEDED, WITH_EMBEDDING, Method, ours, version_one
+from scoring import figures, means, scores
 
-from llma_assets.clustering.cluster import cluster
-from llma_assets.clustering.density import by_density
-from llma_assets.clustering.reduction import pca
-from llma_assets.clustering.result import NOISE, ClusteringParams
-from llma_assets.clustering.threads import single_thread
-from llma_assets.clustering.vectors import fold, unit_vectors
-from llma_assets.embedding.minilm import MiniLMEmbedder
-from llma_assets.summarization.extractive import summarize
-from llma_assets.summarization.summary import embedding_text
-from llma_assets.traces.event import Event
-from llma_assets.traces.text import render_trace
+from llma_assets.clustering.vectors import unit_vectors
 
 RESULT = Path(__file__).parent / "results" / "clustering.json"
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "hdbscan", "onnxruntime")
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "hdbscan", "onnxruntime", "umap-learn", "pynndescent", "numba")
+PEERS = ("bertopic", "sentence-transformers", "torch", "scikit-network")
+# Texts of 16, 382 and 174 tokens on average.
+END_TO_END = ("banking77, 2,000 queries", "tau2 airline, 517 traces", "gorilla torchhub, 1,488 requests")
 # 20 is the least that is clustered at all; a small team has a few dozen items a week.
 SMALL = (20, 50, 100, 200)
 SMALL_DRAWS = 5
 
-
-def banking(data: Path) -> tuple[list[str], list[str]]:
-    """2,000 queries and their intents."""
-    rows = pd.read_parquet(data / "banking77.parquet").sample(2000, random_state=1)
-    return rows["text"].tolist(), rows["label"].tolist()
+Sets = dict[str, tuple[np.ndarray, list[str], list[str]]]
 
 
-def traces(data: Path, name: str, truth: str) -> tuple[list[str], list[str]]:
-    """The summaries of all traces of a file, and what they should be grouped by."""
-    grouped: dict[str, list[Event]] = {}
-    labels: dict[str, str] = {}
-    with gzip.open(data / f"{name}_events.jsonl.gz", "rt", encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            properties = row["properties"]
-            trace_id = properties["$ai_trace_id"]
-            when = datetime.fromisoformat(row["timestamp"])
-            ids = (properties.get("$ai_span_id"), properties.get("$ai_parent_id"))
-            grouped.setdefault(trace_id, []).append(
-                Event(row["uuid"], row["event"], when, trace_id, *ids, properties=properties)
-            )
-            labels[trace_id] = str(row["distinct_id"] if truth == "distinct_id" else properties.get(truth))
-    texts = []
-    for trace_id in sorted(grouped):
-        summary = summarize(render_trace(grouped[trace_id]))
-        notes = [note.text for note in summary.notes]
-        texts.append(embedding_text(summary.title, summary.flow_diagram, [b.text for b in summary.bullets], notes))
-    return texts, [labels[trace_id] for trace_id in sorted(grouped)]
+def compared(table: str, methods: dict[str, tuple[Method, tuple[str, ...]]], sets: Sets) -> dict[str, object]:
+    """Every method that is installed on every set."""
+    results: dict[str, object] = {}
+    for name, (unit, texts, truth) in sets.items():
+        rows: dict[str, object] = {}
+        for method, (_, needed) in methods.items():
+            if all(find_spec(module) for module in needed):
+                seeds = (1, 2, 3) if method in SEEDED else (42, 42)
+                calls, costs = in_fresh_process(table, method, unit, texts, seeds if table == "METHODS" else seeds[:1])
+                rows[method] = means([figures(unit, truth, **call) for call in calls]) | costs
+                print(name, method, json.dumps(rows[method]), flush=True)
+        results[name] = rows
+    return results
 
 
-def vectors_of(name: str, texts: list[str], folder: Path | None) -> np.ndarray:
-    """Embedded texts, kept in `folder` between runs."""
-    path = folder / f"{name}.npy" if folder else None
-    if path and path.exists() and len(kept := np.load(path)) == len(texts):
-        return kept
-    made = MiniLMEmbedder().embed(texts)
-    if path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, made)
-    return made
+def small(sets: Sets) -> dict[str, object]:
+    """Draws of a few dozen items from a few groups."""
+    results: dict[str, object] = {}
+    ways: dict[str, Callable[[np.ndarray], np.ndarray]] = {OURS: ours, "k-means (v1)": version_one}
+    for name in ("banking77, 2,000 queries", "tau2 airline, 517 traces", "gorilla torchhub, 1,488 requests"):
+        unit, _, truth = sets[name]
+        for size in SMALL:
+            rows: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+            for draw in range(SMALL_DRAWS):
+                random = np.random.default_rng(draw)
+                groups = random.choice(np.unique(truth), max(2, size // 12), replace=False)
+                chosen = random.permutation(np.flatnonzero(np.isin(truth, groups)))[:size]
+                for way, run in ways.items():
+                    labels = run(unit[chosen])
+                    rows[way].append(
+                        scores([truth[row] for row in chosen], labels)
+                        | {"clusters": len(np.unique(labels[labels != NOISE]))}
+                    )
+            results[f"{name.split(',')[0]}, {size} items of {max(2, size // 12)} groups"] = {
+                way: means(found) for way, found in rows.items()
+            }
+    return results
 
 
-def ours(vectors: np.ndarray) -> np.ndarray:
-    return cluster(vectors, ClusteringParams()).labels
-
-
-def ours_without_map(vectors: np.ndarray) -> np.ndarray:
-    with single_thread():
-        return by_density(fold(unit_vectors(vectors)), ClusteringParams()).labels
-
-
-def version_one(vectors: np.ndarray) -> np.ndarray:
-    return cluster(vectors, ClusteringParams(method="kmeans")).labels
-
-
-def pca_hdbscan(vectors: np.ndarray) -> np.ndarray:
-    smallest = max(5, math.ceil(0.005 * len(vectors)))
-    with single_thread():
-        points = pca(unit_vectors(vectors), 50)
-        return HDBSCAN(min_cluster_size=smallest, min_samples=5, core_dist_n_jobs=1).fit_predict(points)
-
-
-METHODS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "hdbscan (spectral)": ours,
-    "hdbscan (spectral), without the map": ours_without_map,
-    "kmeans (v1)": version_one,
-    "PCA-50 + HDBSCAN": pca_hdbscan,
-}
-
-
-def nearest_centroid(unit: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Labels with noise given to the nearest centroid."""
-    found = np.unique(labels[labels != NOISE])
-    if not len(found):
-        return labels
-    centres = np.stack([unit[labels == label].mean(axis=0) for label in found])
-    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
-    return np.where(labels == NOISE, found[(unit @ centres.T).argmax(axis=1)], labels)
-
-
-def measure(vectors: np.ndarray, truth: list[str], method: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
-    """Scores and times of one method on one set."""
-    cpu, wall = time.process_time(), time.perf_counter()
-    labels = method(vectors)
-    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    whole = nearest_centroid(unit_vectors(vectors), labels)
-    return {
-        "ami": round(adjusted_mutual_info_score(truth, labels), 3),
-        "ami_reassigned": round(adjusted_mutual_info_score(truth, whole), 3),
-        "ari_reassigned": round(adjusted_rand_score(truth, whole), 3),
-        "noise_share": round(float((labels == NOISE).mean()), 3),
-        "clusters": len(set(labels.tolist()) - {NOISE}),
-        "largest_share": round(float(np.bincount(labels[labels != NOISE], minlength=1).max() / len(labels)), 3),
-        "cpu_s": round(cpu, 2),
-        "wall_s": round(wall, 2),
-    }
-
-
-def measure_small(vectors: np.ndarray, truth: list[str], size: int) -> dict[str, dict[str, float]]:
-    """Means over draws of `size` items from a few groups of one set: what a small team has."""
-    rows: dict[str, list[dict[str, float]]] = {}
-    for draw in range(SMALL_DRAWS):
-        random = np.random.default_rng(draw)
-        groups = random.choice(np.unique(truth), max(2, size // 12), replace=False)
-        of_groups = random.permutation(np.flatnonzero(np.isin(truth, groups)))[:size]
-        for name, method in METHODS.items():
-            if "without" not in name:
-                chosen = [truth[row] for row in of_groups]
-                rows.setdefault(name, []).append(measure(vectors[of_groups], chosen, method))
-    return {
-        name: {key: round(float(np.mean([row[key] for row in found])), 3) for key in found[0]}
-        for name, found in rows.items()
-    }
-
-
-def uniform(size: int, dimensions: int) -> dict[str, float | str]:
-    """What is made of points that have no structure."""
-    points = np.random.default_rng(size + dimensions).normal(size=(size, dimensions)).astype(np.float32)
-    found = cluster(points, ClusteringParams())
-    noise = found.quality["noise_share"]
-    return {"clusters": len(found.clusters), "noise_share": float(noise or 0), "path": " > ".join(found.guard_path)}
+def installed() -> dict[str, str]:
+    """Versions of what is there."""
+    found = {}
+    for name in LIBRARIES + PEERS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 def main() -> None:
+    """Measure, and write after each section."""
+    sections: dict[str, Callable[[Sets], object]] = {
+        "methods": lambda sets: compared("METHODS", METHODS, sets),
+        "end_to_end": lambda sets: compared(
+            "WITH_EMBEDDING", WITH_EMBEDDING, {name: sets[name] for name in END_TO_END}
+        ),
+        "small": small,
+        "choices": choices,
+        "structureless": lambda sets: structureless(),
+        "strangers": strangers,
+    }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--vectors", type=Path, help="folder in which vectors are kept between runs")
+    parser.add_argument("--only", nargs="*", choices=sections, help="leave the others as they were")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", message="The number of unique classes")
-    sets = {
-        "banking77, 2,000 queries": banking(arguments.data),
-        "tau2 airline, 517 traces": traces(arguments.data, "tau2_airline", "distinct_id"),
-        "gorilla torchhub, 1,488 requests": traces(arguments.data, "gorilla_torchhub", "distinct_id"),
-    }
-    results: dict[str, object] = {}
-    ours(np.random.default_rng(0).normal(size=(50, 8)))  # warm: imports are not clustering
-    for name, (texts, truth) in sets.items():
-        vectors = vectors_of(name.split(",")[0].replace(" ", "_"), texts, arguments.vectors)
-        results[name] = {method: measure(vectors, truth, run) for method, run in METHODS.items()}
-        if name.startswith(("banking", "tau2")):
-            for size in SMALL:
-                results[f"{name.split(',')[0]}, {size} items of {max(2, size // 12)} groups"] = measure_small(
-                    vectors, truth, size
-                )
-        print(name, json.dumps(results[name], indent=1))
-    results["uniform on a sphere"] = {f"{n} × {d}": uniform(n, d) for d in (50, 384, 1536) for n in (50, 200, 2000)}
-    versions = {name: version(name) for name in LIBRARIES}
-    report = {"python": platform.python_version(), "versions": versions, "results": results}
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    sets: Sets = {}
+    for name, (file, load) in SETS.items():
+        texts, truth = load(arguments.data)
+        sets[name] = (unit_vectors(vectors_of(file, texts, arguments.vectors)), texts, truth)
+    report = json.loads(RESULT.read_text()) if arguments.only and RESULT.exists() else {"results": {}}
+    report |= {"python": platform.python_version(), "cores": os.cpu_count(), "versions": installed()}
+    for section in arguments.only or sections:
+        report["results"][section] = sections[section](sets)
+        print(section, json.dumps(report["results"][section], indent=1, ensure_ascii=False), flush=True)
+        RESULT.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

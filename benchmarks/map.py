@@ -4,8 +4,9 @@
 
 Needs `benchmarks/requirements-peers.txt`. Sets, vectors and labels are those of `clustering.py`. Accuracy is the share
 of the items whose k nearest on the map, themselves left out, vote for their label (ties to the nearer one); k is 10,
-or one less than the median group of the set where that is smaller. Times are CPU seconds on one thread, warm. Ours
-with `neighbors_and_layout` is from vectors to map; a clustering has computed both before it draws its map.
+or one less than the median group of the set where that is smaller. Times are CPU seconds on one thread, warm, from
+vectors to map; a clustering has computed most of ours before it draws its map (`cpu_s_after_clustering`).
+`choices` are those of `map_choices.py`.
 """
 
 import argparse
@@ -16,19 +17,23 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
-import pandas as pd
-from clustering import banking, traces, vectors_of
-from llma_assets.clustering.projection_anchors import Anchors, turned_onto
-from llma_assets.clustering.projection_place import place
+from labelled_sets import all_banking, banking, traces, vectors_of
 from scipy.spatial import cKDTree
 from sklearn.manifold import TSNE
 
-from llma_assets.clustering.density import neighbor_count
-from llma_assets.clustering.neighbors import nearest
+from llma_assets.clustering import placing
+from llma_assets.clustering.anchors import Anchors, turned_onto
+from llma_assets.clustering.assignment import _MAP_NEIGHBORS as MAP_NEIGHBORS
+from llma_assets.clustering.graph import fuzzy_graph, neighbor_count
+from llma_assets.clustering.layout import lay_out
+from llma_assets.clustering.neighborhood import Neighborhood
+from llma_assets.clustering.neighbors import nearest, nearest_in
+from llma_assets.clustering.placing import place_among
 from llma_assets.clustering.projection import project
-from llma_assets.clustering.reduction import component_count, pca, spectral
+from llma_assets.clustering.reduction import pca
 from llma_assets.clustering.threads import single_thread
 from llma_assets.clustering.vectors import fold, unit_vectors
 
@@ -38,13 +43,19 @@ SEED = 42
 SIZES = (2000, 5000, 20_000)
 WINDOW, NEW_A_DAY, DAYS = 2000, 300, 30
 
-Neighbors = tuple[np.ndarray, np.ndarray]
+
+def our_map(unit: np.ndarray, anchors: Anchors | None = None) -> np.ndarray:
+    """Places of all rows of `unit`, as a clustering draws them."""
+    hood = Neighborhood.of(unit, 15, SEED)
+    return project(hood, of_distinct(hood, anchors))[hood.folded.of_row]
 
 
-def prepared(unit: np.ndarray) -> tuple[np.ndarray, Neighbors]:
-    """Layout and neighbours, as a clustering has them."""
-    neighbors = nearest(unit, neighbor_count(len(unit), 15))
-    return spectral(*neighbors, component_count(len(unit)), SEED), neighbors
+def of_distinct(hood: Neighborhood, anchors: Anchors | None) -> Anchors | None:
+    """Anchors of rows as those of the distinct rows that they became."""
+    if anchors is None:
+        return None
+    distinct, first = np.unique(hood.folded.of_row[anchors.rows], return_index=True)
+    return Anchors(distinct, anchors.xy[first])
 
 
 def accuracy(places: np.ndarray, labels: np.ndarray, k: int = 10) -> float:
@@ -84,13 +95,11 @@ def tsne_map(unit: np.ndarray) -> np.ndarray:
 def compare(unit: np.ndarray, labels: np.ndarray) -> dict[str, object]:
     """Our map and those of the peers, on the same distinct vectors."""
     k = min(10, int(np.median(np.unique(labels, return_counts=True)[1])) - 1)
-    start = time.process_time()
     with single_thread():
-        layout, neighbors = prepared(unit)
-    before = time.process_time() - start
+        hood = Neighborhood.of(unit, 15, SEED)
     rows: dict[str, object] = {"items": len(unit), "groups": len(np.unique(labels)), "k": k}
     makers: dict[str, Callable[[], np.ndarray]] = {
-        "ours": lambda: project(layout, SEED, neighbors),
+        "ours": lambda: our_map(unit),
         "umap-learn (defaults, cosine)": lambda: umap_map(unit),
         "sklearn t-SNE (defaults, cosine)": lambda: tsne_map(unit),
         "PCA-2": lambda: pca(unit, 2),
@@ -99,25 +108,24 @@ def compare(unit: np.ndarray, labels: np.ndarray) -> dict[str, object]:
         places, cpu = timed(make)
         rows[name] = {"accuracy": round(accuracy(places, labels, k), 3), "cpu_s": round(cpu, 2)}
         if name == "ours":
-            rows[name]["cpu_s_with_neighbors_and_layout"] = round(cpu + before, 2)  # type: ignore[index]
+            after = timed(lambda: project(hood, None))[1]
+            rows[name]["cpu_s_after_clustering"] = round(after, 3)  # type: ignore[index]
     return rows
 
 
-def replay(unit: np.ndarray, labels: np.ndarray) -> dict[str, object]:
+def replay(unit: np.ndarray, labels: np.ndarray, days: int = DAYS) -> dict[str, object]:
     """A window in which 15 % of the items are new each day: how far the others move, in widths of the map."""
     random = np.random.default_rng(SEED)
     order = random.permutation(len(unit))
     window, waiting = np.sort(order[:WINDOW]), order[WINDOW:]
-    layout, neighbors = prepared(unit[window])
-    held = apart = project(layout, SEED, neighbors)
+    held = apart = our_map(unit[window])
     figures: dict[str, list[float]] = {}
-    for day in range(DAYS):
+    for day in range(days):
         kept = np.sort(random.permutation(window)[NEW_A_DAY:])
         today = np.sort(np.concatenate([kept, waiting[day * NEW_A_DAY : (day + 1) * NEW_A_DAY]]))
         old, new = np.searchsorted(window, kept), np.searchsorted(today, kept)
-        layout, neighbors = prepared(unit[today])
         anchors = Anchors(new, held[old])
-        (later, cpu), alone = timed(lambda: project(layout, SEED, neighbors, anchors)), project(layout, SEED, neighbors)  # noqa: B023
+        (later, cpu), alone = timed(lambda: our_map(unit[today], anchors)), our_map(unit[today])  # noqa: B023
         turned = turned_onto(alone, Anchors(new, apart[old]))
         for name, value in {
             "accuracy with anchors": accuracy(later, labels[today]),
@@ -135,7 +143,7 @@ def replay(unit: np.ndarray, labels: np.ndarray) -> dict[str, object]:
     }
     losses = np.subtract(figures["accuracy without"], figures["accuracy with anchors"])
     return (
-        {"days": DAYS, "window": WINDOW, "new_a_day": NEW_A_DAY}
+        {"days": days, "window": WINDOW, "new_a_day": NEW_A_DAY}
         | found
         | {
             "accuracy lost by anchors": {
@@ -156,43 +164,53 @@ def worst(name: str, values: list[float]) -> float:
 
 
 def birth(unit: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Six intents that nobody asked about yesterday: do they get places of their own?"""
-    random = np.random.default_rng(SEED)
-    fresh = np.isin(labels, random.choice(np.unique(labels), 6, replace=False))
-    old, new = (random.permutation(np.flatnonzero(of))[:count] for of, count in ((~fresh, WINDOW), (fresh, NEW_A_DAY)))
-    layout, neighbors = prepared(unit[old])
-    yesterday = project(layout, SEED, neighbors)
-    both = np.concatenate([old, new])
-    layout, neighbors = prepared(unit[both])
-    maps = {
-        "with anchors": project(layout, SEED, neighbors, Anchors(np.arange(WINDOW), yesterday)),
-        "without": project(layout, SEED, neighbors),
-    }
-    found = {"moved with anchors": round(moved(maps["with anchors"][:WINDOW], yesterday), 4)}
-    for name, places in maps.items():
-        _, near = cKDTree(places).query(places[WINDOW:], 11)
-        found[f"accuracy of the new {name}"] = round(voted(near[:, 1:], labels[both], labels[new]), 3)
-    return found
+    """Six intents that nobody asked about yesterday: do they get places of their own? Means of three draws."""
+    rows = []
+    for draw in range(3):
+        random = np.random.default_rng(SEED + draw)
+        fresh = np.isin(labels, random.choice(np.unique(labels), 6, replace=False))
+        old = random.permutation(np.flatnonzero(~fresh))[:WINDOW]
+        new = random.permutation(np.flatnonzero(fresh))[:NEW_A_DAY]
+        yesterday = our_map(unit[old])
+        both = np.concatenate([old, new])
+        maps = {
+            "with anchors": our_map(unit[both], Anchors(np.arange(WINDOW), yesterday)),
+            "without": our_map(unit[both]),
+        }
+        row = {"moved with anchors": moved(maps["with anchors"][:WINDOW], yesterday)}
+        for name, places in maps.items():
+            _, near = cKDTree(places).query(places[WINDOW:], 11)
+            row[f"accuracy of the new {name}"] = voted(near[:, 1:], labels[both], labels[new])
+        rows.append(row)
+    return {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}
 
 
 def outside(unit: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Items that the map was not made from."""
+    """Items that the map was not made from: by `place_among`, and by simpler rules."""
     order = np.random.default_rng(SEED).permutation(len(unit))
     learned, others = order[:WINDOW], order[WINDOW:]
-    layout, neighbors = prepared(unit[learned])
-    places = project(layout, SEED, neighbors)
-    placed, cpu = timed(lambda: place(unit[others], unit[learned], places))
-    _, near = cKDTree(places).query(placed, 10)
-    return {
-        "items": len(others),
-        "accuracy": round(voted(near, labels[learned], labels[others]), 3),
-        "accuracy of the learned": round(accuracy(places, labels[learned]), 3),
-        "cpu_s": round(cpu, 2),
+    hood = Neighborhood.of(unit[learned], 15, SEED)
+    distinct = project(hood, None)
+    places = distinct[hood.folded.of_row]
+    indices, distances = nearest_in(unit[others], hood.folded.unit, MAP_NEIGHBORS)
+    placed, cpu = timed(lambda: place_among(indices, distances, distinct))
+    with patch.object(placing, "_ROUNDS", 0):
+        mean = place_among(indices, distances, distinct)
+    ways = {
+        "accuracy": placed,
+        "accuracy, weighted mean": mean,
+        "accuracy, plain mean": distinct[indices].mean(axis=1),
+        "accuracy, place of the nearest": distinct[indices[:, 0]],
     }
+    found = {"items": len(others), "accuracy of the learned": round(accuracy(places, labels[learned]), 3)}
+    for name, where in ways.items():
+        _, near = cKDTree(places).query(where, 10)
+        found[name] = round(voted(near, labels[learned], labels[others]), 3)
+    return found | {"cpu_s": round(cpu, 2)}
 
 
 def growth(unit: np.ndarray) -> dict[str, float]:
-    """CPU seconds of the map alone by number of points; real vectors, then slightly changed copies of them."""
+    """CPU seconds of the layout alone by number of points; real vectors, then slightly changed copies of them."""
     random = np.random.default_rng(SEED)
     noise = random.normal(size=unit.shape).astype(np.float32) * 0.02
     many = np.concatenate([random.permutation(unit), unit_vectors(unit + noise)])
@@ -200,8 +218,8 @@ def growth(unit: np.ndarray) -> dict[str, float]:
     for size in SIZES:
         points = many[:size]
         with single_thread():
-            neighbors, start = nearest(points, 15), pca(points, 2)
-        found[str(size)] = round(min(timed(lambda: project(start, SEED, neighbors))[1] for _ in range(3)), 3)  # noqa: B023
+            graph = fuzzy_graph(*nearest(points, neighbor_count(size, 15)))
+        found[str(size)] = round(min(timed(lambda: lay_out(points, graph, SEED))[1] for _ in range(3)), 3)  # noqa: B023
     ends = found[str(SIZES[0])], found[str(SIZES[-1])]
     return found | {"exponent": round(math.log(ends[1] / ends[0]) / math.log(SIZES[-1] / SIZES[0]), 2)}
 
@@ -225,16 +243,13 @@ def main() -> None:
         labels[folded.of_row] = truth
         results[name] = compare(folded.unit, labels.astype(str))
         print(name, json.dumps(results[name], indent=1), flush=True)
-    rows = pd.read_parquet(arguments.data / "banking77.parquet")
-    unit, labels = (
-        unit_vectors(vectors_of("banking77_all", rows["text"].tolist(), arguments.vectors)),
-        rows["label"].to_numpy(),
-    )
+    texts, truth = all_banking(arguments.data)
+    unit, labels = unit_vectors(vectors_of("banking77_all", texts, arguments.vectors)), np.array(truth)
     for name, found in {
         "day to day, banking77": replay(unit, labels),
         "six new intents, banking77": birth(unit, labels),
         "items outside the sample, banking77": outside(unit, labels),
-        "cpu_s of the map by points": growth(unit),
+        "cpu_s of the layout by points": growth(unit),
     }.items():
         results[name] = found
         print(name, json.dumps(found, indent=1), flush=True)

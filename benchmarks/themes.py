@@ -21,7 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from clustering import banking, ours, traces, vectors_of, version_one
+from labelled_sets import banking, traces, vectors_of
+from methods import ours, version_one
 from scipy.cluster.hierarchy import linkage
 from sklearn.metrics import adjusted_mutual_info_score
 
