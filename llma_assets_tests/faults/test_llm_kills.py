@@ -188,7 +188,7 @@ def harass(lake: Lake, server: Server, nursery: Nursery, stage: str, kills: int,
     assert server.max_in_flight <= CONCURRENCY
 
 
-@pytest.mark.slow
+@pytest.mark.on_request
 def test_fifty_kills_while_summarizing_cost_at_most_what_was_in_flight(
     ingest: Ingest, lake: Lake, server: Server, nursery: Nursery
 ) -> None:
@@ -200,7 +200,7 @@ def test_fifty_kills_while_summarizing_cost_at_most_what_was_in_flight(
     assert len(set(table["item_id"].to_pylist())) == table.num_rows == 60
 
 
-@pytest.mark.slow
+@pytest.mark.on_request
 def test_kills_while_embedding_cost_at_most_what_was_on_its_way(
     ingest: Ingest, lake: Lake, server: Server, nursery: Nursery
 ) -> None:

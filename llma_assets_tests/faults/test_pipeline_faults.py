@@ -62,7 +62,14 @@ def left_overs(lake: Lake) -> list[str]:
 @pytest.mark.parametrize(
     "point",
     # Each point the first time; and the later writes, so that every table's is reached.
-    [*KILL_POINTS, *(f"{point}@{n}" for point in ("after_write", "after_rename") for n in (2, 3, 4, 5, 6))],
+    [
+        *KILL_POINTS,
+        *(
+            pytest.param(f"{point}@{n}", marks=pytest.mark.on_request)
+            for point in ("after_write", "after_rename")
+            for n in (2, 3, 4, 5, 6)
+        ),
+    ],
 )
 def test_killed_at_a_write_point_then_run_again_is_the_same(
     undisturbed: dict[str, bytes], lake: Lake, snapshot: Snapshot, point: str
@@ -77,7 +84,7 @@ def test_killed_at_a_write_point_then_run_again_is_the_same(
     assert left_overs(lake) == []
 
 
-@pytest.mark.slow
+@pytest.mark.on_request
 def test_killed_at_random_moments_then_run_again_is_the_same(
     undisturbed: dict[str, bytes], lake: Lake, snapshot: Snapshot
 ) -> None:
@@ -118,7 +125,7 @@ def test_the_same_partition_twice_at_once_is_the_same(
     assert snapshot() == undisturbed
 
 
-@pytest.mark.slow
+@pytest.mark.on_request
 def test_twenty_partitions_in_parallel_are_as_one_after_the_other(
     ingest: Ingest, lake: Lake, snapshot: Snapshot
 ) -> None:
