@@ -359,8 +359,17 @@ def test_the_key_is_in_no_log_even_if_the_server_echoes_it(
 ) -> None:
     """S20: the SDK logs the body of a refusal, and the body of the request holds the key."""
     sink.status, sink.echo = 400, True
-    with caplog.at_level(logging.DEBUG):
-        record(lake, opened(sink.url), CALL)
+    said_something = threading.Event()
+    listener = logging.Handler()
+    listener.emit = lambda record: said_something.set()  # type: ignore[method-assign]
+    logging.getLogger("posthog").addHandler(listener)
+    try:
+        with caplog.at_level(logging.DEBUG):
+            record(lake, opened(sink.url), CALL)
+            # The SDK's own thread reads the refusal; a run waits for it only so long, and it may speak later.
+            assert said_something.wait(60)
+    finally:
+        logging.getLogger("posthog").removeHandler(listener)
     assert any(KEY.encode() in body for body in sink.bodies)
     said = [record.getMessage() for record in caplog.records if record.name == "posthog"]
     assert len(said) >= 1
