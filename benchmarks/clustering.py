@@ -11,7 +11,7 @@ first gives all noise to the nearest centroid. Sections:
   from the start of Python, `warm` a further call. UMAP-5 + HDBSCAN and BERTopic are means of three seeds.
 * `end_to_end`: texts in, clusters out, embedding included: ours and BERTopic.
 * `small`: what a small team has; means of five draws.
-* `choices`, `structureless`, `strangers`: see `clustering_choices.py`.
+* `choices`, `structureless`, `structured`, `strangers`: see `clustering_choices.py`.
 
 Rows of peers that are not installed (`requirements-peers.txt`) are left out.
 """
@@ -27,7 +27,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from clustering_choices import choices, strangers, structureless
+from clustering_choices import choices, strangers, structured, structureless
 from fresh_process import in_fresh_process
 from labelled_sets import SETS, vectors_of
 from methods import METHODS, NOISE, OURS, SEEDED, WITH_EMBEDDING, Method, ours, version_one
@@ -107,6 +107,7 @@ def main() -> None:
         "small": small,
         "choices": choices,
         "structureless": lambda sets: structureless(),
+        "structured": structured,
         "strangers": strangers,
     }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import numpy as np
 from methods import NOISE
-from scoring import figures, means
+from scoring import figures, means, nearest_centroid
 from sklearn.metrics import roc_auc_score
 
 from llma_assets.clustering import grouping, layout, neighborhood
@@ -132,6 +132,19 @@ def structureless() -> dict[str, object]:
     return results
 
 
+def structured(sets: Sets) -> dict[str, object]:
+    """How far real sets are above what chance needs."""
+    results: dict[str, object] = {}
+    for name, (unit, _, _) in sets.items():
+        found = cluster(unit, PARAMS)
+        results[name] = {
+            "path": " > ".join(found.guard_path),
+            "silhouette": found.steps[0].silhouette,
+            "silhouette_needed": round(min_silhouette(found.params["distinct_beyond_near_duplicates"]), 3),
+        }
+    return results
+
+
 def strangers(sets: Sets) -> dict[str, object]:
     """Prompts of distinct topics among real items of another kind: do they stay noise, are they scored highest?"""
     arena, _, topics = sets["arena hard, 1,500 traces"]
@@ -169,6 +182,8 @@ def _planted(unit: np.ndarray, count: int) -> dict[str, float]:
     noise = found.labels == NOISE
     return {
         "planted_left_as_noise": round(float(noise[is_planted].mean()), 4),
+        # The others make clusters of their own.
+        "planted_among_real": round(_among_real(found.labels, is_planted), 4),
         "real_called_noise": round(float(noise[~is_planted].mean()), 4),
         "planted_beyond_fence": round(float(beyond[is_planted].mean()), 4),
         "real_beyond_fence": round(float(beyond[~is_planted].mean()), 4),
@@ -180,10 +195,15 @@ def _planted(unit: np.ndarray, count: int) -> dict[str, float]:
     }
 
 
+def _among_real(labels: np.ndarray, is_planted: np.ndarray) -> float:
+    """Share of the planted that lie in clusters of mostly real items."""
+    kept = labels != NOISE
+    planted = np.bincount(labels[kept & is_planted], minlength=labels.max() + 1)
+    return float(planted[planted * 2 <= np.bincount(labels[kept])].sum() / is_planted.sum())
+
+
 def _within(core: np.ndarray, unit: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The same ratio, of each item to its own cluster, noise to the nearest one's."""
-    from scoring import nearest_centroid
-
     whole = nearest_centroid(unit, labels)
     densest = np.ones(len(core))
     for label in np.unique(whole):
