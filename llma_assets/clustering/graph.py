@@ -15,8 +15,9 @@ _MAX_ROUNDS = 10
 def neighbor_count(distinct: int, wanted: int) -> int:
     """Neighbours in the graph: `wanted`, but no more than log₂ n + 1.
 
-    In a group of eight, fifteen neighbours are mostly strangers. Over a fixed 15 this gained .04 AMI at 20 to
-    250 points (mean of 20 sets) and .02 at 300 to 2,000 (mean of 6).
+    In a group of eight, fifteen neighbours are mostly strangers. Over a fixed 15 this gained .02 to
+    .10 AMI at 30 to 250 points and .01 at 500 (means of 20 draws from five sets), and within .005 nothing above
+    (`benchmarks/results/clustering.json`).
     """
     return max(1, min(wanted, math.ceil(math.log2(max(distinct, 2))) + 1, distinct - 1))
 

@@ -10,9 +10,10 @@ the use of a mesh for t-SNE is FIt-SNE's (Linderman et al. 2019). One transform 
 import numpy as np
 
 # Distance of two mesh nodes, in units of the map, where K has width 1. On the finished map of 2,000 queries the
-# push is wrong by 35 % at 1.0, 12 % at 0.6, 4 % at 0.4 and 1.3 % at 0.3, most of it between next neighbours.
-# 10-NN label accuracy was the same from 0.3 to 1.0 (within .011 on four sets), but above 0.4 small groups lie down in
-# rows along the mesh. So: coarse while the map takes shape, fine at the end.
+# push is wrong by 27 % at 1.0, 9 % at 0.6, 3 % at 0.4 and 1.1 % at 0.3, most of it between next neighbours. Label
+# accuracy of neighbours on the map at 1.0 and at 0.3 differed by 0 to .04 on four sets, up as well as down
+# (`benchmarks/results/map_choices.json`), but above 0.4 small groups lie down in rows along the mesh. So: coarse while
+# the map takes shape, fine at the end.
 COARSE, FINE = 0.8, 0.3
 # Up to here all pairs cost about as much as the mesh. They must be taken one by one, too: a few scattered points
 # push so little in all that the mesh's error is larger than the sum, and the map would fly apart.
