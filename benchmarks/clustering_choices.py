@@ -130,7 +130,7 @@ def structureless() -> dict[str, object]:
                 "highest_silhouette": max(
                     step.silhouette or 0.0 for one in found for step in one.steps if step.name != "kmeans"
                 ),
-                "silhouette_needed": round(min_silhouette(size), 3),
+                "silhouette_needed": round(min_silhouette(size, dimensions), 3),
             }
     return results
 
@@ -143,7 +143,9 @@ def structured(sets: Sets) -> dict[str, object]:
         results[name] = {
             "path": " > ".join(found.guard_path),
             "silhouette": found.steps[0].silhouette,
-            "silhouette_needed": round(min_silhouette(found.params["distinct_beyond_near_duplicates"]), 3),
+            "silhouette_needed": round(
+                min_silhouette(found.params["distinct_beyond_near_duplicates"], found.params["dimensions"]), 3
+            ),
         }
     return results
 
