@@ -50,7 +50,7 @@ def answer(*arguments: str) -> list[dict[str, Any]]:
     return json.loads(done.stdout)
 
 
-@pytest.mark.slow
+@pytest.mark.on_request
 def test_the_demo_by_a_model_runs_to_its_end_and_accounts_for_every_call(server: Server) -> None:
     server.any_model = True
     demo = ("demo", "--provider", "openai", "--base-url", server.url)

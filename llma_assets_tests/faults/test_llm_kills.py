@@ -211,7 +211,7 @@ def test_kills_while_embedding_cost_at_most_what_was_on_its_way(
     harass(lake, server, nursery, "embeddings", 8, 2 * CONCURRENCY, TEXTS_PER_CALL)
 
 
-@pytest.mark.slow
+@pytest.mark.on_request
 def test_killed_while_naming_asks_again_for_one_run_at_most(
     ingest: Ingest, lake: Lake, server: Server, nursery: Nursery
 ) -> None:

@@ -58,17 +58,13 @@ def left_overs(lake: Lake) -> list[str]:
     return [str(path) for path in Path(lake.root).rglob("*.tmp")]
 
 
-@pytest.mark.slow
+@pytest.mark.on_request
 @pytest.mark.parametrize(
     "point",
     # Each point the first time; and the later writes, so that every table's is reached.
     [
         *KILL_POINTS,
-        *(
-            pytest.param(f"{point}@{n}", marks=pytest.mark.on_request)
-            for point in ("after_write", "after_rename")
-            for n in (2, 3, 4, 5, 6)
-        ),
+        *(f"{point}@{n}" for point in ("after_write", "after_rename") for n in (2, 3, 4, 5, 6)),
     ],
 )
 def test_killed_at_a_write_point_then_run_again_is_the_same(
@@ -144,7 +140,7 @@ def test_twenty_partitions_in_parallel_are_as_one_after_the_other(
     assert snapshot() == serial
 
 
-@pytest.mark.slow
+@pytest.mark.on_request
 @pytest.mark.parametrize(("threads", "seed"), [("1", "0"), ("4", "1"), ("16", "2")])
 def test_order_threads_and_hash_seed_change_no_byte(
     undisturbed: dict[str, bytes], lake: Lake, snapshot: Snapshot, threads: str, seed: str
