@@ -46,7 +46,7 @@ class Crowd:
 
     A text that was sent often has to count as a group, and must not outweigh all others: it comes as at most
     `min_cluster_size` points, spread a little, because points at distance 0 are infinitely dense. Over counting it
-    once this gained .055 AMI on requests that eight models answered each, .006 where three did, and cost nothing
+    once this gained .054 AMI on requests that eight models answered each, .005 where three did, and cost nothing
     elsewhere (`benchmarks/results/clustering.json`).
 
     Attributes:

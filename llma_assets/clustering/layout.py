@@ -16,7 +16,7 @@ from llma_assets.clustering.reduction import principal_plane
 # Of fewer, everyone is nearly everyone's neighbour and the layout falls together: up to 12 points it was a line. The
 # first two principal components show all there is.
 MIN_POINTS = 16
-# Standard deviation of the start, in units of the layout. 0.1 to 10 measured alike: AMI within .01 on five sets.
+# Standard deviation of the start, in units of the layout. 0.1 to 10 measured alike: AMI within .013 on five sets.
 _START_WIDTH = 3.0
 # Drawn at random, in the same units: points on a line have to leave it.
 _TREMOR = 3e-3
@@ -39,7 +39,7 @@ class Schedule:
     late: int
     fine: int = 40
     early_pull: float = 12.0
-    # AMI of the clusters on five sets: 1.5 and 2 within .01 of each other; 1 loses up to .017, 3 up to .026 and
+    # AMI of the clusters on five sets: 1.5 and 2 within .01 of each other; 1 loses up to .015, 3 up to .025 and
     # 4 up to .076, each most on traces.
     pull: float = 2.0
 
