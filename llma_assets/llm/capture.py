@@ -214,7 +214,7 @@ def _client(key: str, host: str | None) -> "Client | None":
         _warn_once("a PostHog key is set, but its SDK is not installed: pip install 'llma-assets[posthog]'")
         return None
     try:
-        logging.getLogger("posthog").addFilter(_SdkLog(key))
+        logging.getLogger("posthog").addFilter(_sdk_log(key))
         return posthog.Client(
             key,
             host=host,
@@ -246,6 +246,12 @@ class _SdkLog(logging.Filter):
         is_new = kind not in self._said
         self._said.add(kind)
         return is_new
+
+
+@cache
+def _sdk_log(key: str) -> _SdkLog:
+    """One for each key and process: a filter for each client would pile up on the SDK's logger."""
+    return _SdkLog(key)
 
 
 @cache
