@@ -39,7 +39,7 @@ class ClusterConfig(dg.Config):
     deps=[dg.AssetDep(embeddings, partition_mapping=window_mapping)],
     partitions_def=team_days_partitions,
     backfill_policy=BACKFILL_POLICY,
-    code_version="2",
+    code_version="3",
 )
 def cluster_assignments(context: dg.AssetExecutionContext, config: ClusterConfig, lake: LakeResource) -> Iterator[Any]:
     """Clusters over the window that ends with the day. Grain: one row a clustering run (one for each clustering
