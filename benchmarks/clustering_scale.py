@@ -5,7 +5,8 @@
 Vectors are those of 13,083 real queries. `× 384`: drawn with replacement, with Gaussian noise of 0.02 a coordinate.
 `2,500 × 1,536`: drawn without, the further coordinates filled with Gaussian noise of 0.005. `cold` is from the start of
 Python to the end of the first call, reading the vectors included; `warm` a second call in the same process. CPU seconds
-are of all threads; at `2,500 × 1,536` medians of three processes. PostHog's recipe (with `requirements-peers.txt`) gets the same vectors.
+are of all threads. At `2,500 × 1,536` figures are medians of three processes, and PostHog's recipe (with
+`requirements-peers.txt`) gets the same vectors.
 """
 
 import argparse

@@ -6,8 +6,8 @@ import numpy as np
 
 from llma_assets.clustering.result import NOISE
 
-# Two halves of 517 traces differ by .07 (standard deviation), halves of 1,500 to 5,000 rows by .014 to .03: from here on
-# one half says enough, and a second one would cost a third of the whole clustering.
+# Halves of 517 traces differ by .07 (standard deviation), those of 1,500 to 5,000 rows by .014 to .03: from here on one
+# half says enough, and a second one would cost a third of the whole clustering.
 _ONE_HALF_FROM = 1_000
 # A half of more than this says no more, and costs more.
 _MAX_ROWS = 2_500
