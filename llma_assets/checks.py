@@ -14,6 +14,7 @@ from llma_assets.assets.cluster_assignments import cluster_assignments
 from llma_assets.assets.cluster_events import cluster_events
 from llma_assets.assets.cluster_labels import cluster_labels
 from llma_assets.assets.cluster_lineage import cluster_lineage
+from llma_assets.assets.cluster_metrics import cluster_metrics
 from llma_assets.assets.embeddings import embeddings
 from llma_assets.assets.trace_summaries import trace_summaries
 from llma_assets.lake import Lake
@@ -27,7 +28,7 @@ _STATUS_THAT_COUNTS = {"trace_summaries": ItemStatus.SUMMARIZED, "embeddings": I
 
 
 def count_items(lake: Lake, table: str, team_day: TeamDay) -> int:
-    """Items that a partition holds: summarized, embedded, clustered, matched, named or emitted ones.
+    """Items that a partition holds: summarized, embedded, clustered, matched, named, measured or emitted ones.
 
     Raises:
         PartitionMissing: the partition was never written.
@@ -72,5 +73,13 @@ def _zero_item_check(asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
 
 zero_item_checks = [
     _zero_item_check(asset)
-    for asset in (trace_summaries, embeddings, cluster_assignments, cluster_lineage, cluster_labels, cluster_events)
+    for asset in (
+        trace_summaries,
+        embeddings,
+        cluster_assignments,
+        cluster_lineage,
+        cluster_labels,
+        cluster_metrics,
+        cluster_events,
+    )
 ]

@@ -6,6 +6,7 @@ from llma_assets.assets.cluster_assignments import cluster_assignments
 from llma_assets.assets.cluster_events import cluster_events
 from llma_assets.assets.cluster_labels import cluster_labels
 from llma_assets.assets.cluster_lineage import cluster_lineage
+from llma_assets.assets.cluster_metrics import cluster_metrics
 from llma_assets.assets.embeddings import embeddings
 from llma_assets.assets.trace_events import trace_events
 from llma_assets.assets.trace_summaries import trace_summaries
@@ -43,6 +44,7 @@ defs = dg.Definitions(
         cluster_assignments,
         cluster_lineage,
         cluster_labels,
+        cluster_metrics,
         cluster_events,
     ],
     asset_checks=[*zero_item_checks, has_structure],

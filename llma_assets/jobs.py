@@ -15,7 +15,9 @@ summarize_traces = dg.define_asset_job(
 
 cluster_traces = dg.define_asset_job(
     "cluster_traces",
-    selection=dg.AssetSelection.assets("cluster_assignments", "cluster_lineage", "cluster_labels", "cluster_events"),
-    description="Cluster, match with the run before, name and emit the window that ends with one (team, day).",
+    selection=dg.AssetSelection.assets(
+        "cluster_assignments", "cluster_lineage", "cluster_labels", "cluster_metrics", "cluster_events"
+    ),
+    description="Cluster, match with the run before, name, measure and emit the window that ends with one (team, day).",
     tags={"dagster/max_runtime": str(CLUSTER_MAX_RUNTIME_S)},
 )

@@ -123,6 +123,8 @@ TRACE_SUMMARIES = pa.schema(
         _required("item_models", pa.list_(pa.string())),
         # Null where the sender put the trace id in place of a person.
         pa.field("item_user", pa.string()),
+        # Tools that the item's own generations called, first called first; null where its text was not read.
+        pa.field("item_tools", pa.list_(pa.string())),
     ]
 )
 
@@ -343,6 +345,69 @@ CLUSTER_EVENTS = pa.schema(
     ]
 )
 
+# A model or tool among the items of a group, with its share of the items.
+USED = pa.struct(
+    [
+        pa.field("name", pa.string()),
+        pa.field("items", pa.int64()),
+        pa.field("share", pa.float64()),
+        # This share over the share in the rest of the run; null where the rest has none.
+        pa.field("lift", pa.float64()),
+    ]
+)
+
+# A group's figure over that of the rest of its run; null where either is not known, or the rest's is 0.
+LIFT = pa.struct(
+    [
+        pa.field(name, pa.float64())
+        for name in (
+            "avg_cost",
+            "avg_latency",
+            "p95_latency",
+            "avg_tokens",
+            "avg_generations",
+            "cost_per_million_tokens",
+            "error_rate",
+        )
+    ]
+)
+
+# What the items of a group took. One row a clustering run × (each cluster, noise included | each theme | the run).
+CLUSTER_METRICS = pa.schema(
+    [
+        *_PARTITION,
+        _required("clustering_run_id", pa.string()),
+        _required("level", pa.string()),
+        # Of the run as it was measured.
+        _required("content_hash", pa.string()),
+        # cluster, theme or run
+        _required("kind", pa.string()),
+        pa.field("cluster_id", pa.int32()),
+        # Of a cluster's row: the theme that it is in.
+        pa.field("theme_id", pa.int32()),
+        _required("item_count", pa.int64()),
+        # Dollars.
+        pa.field("avg_cost", pa.float64()),
+        pa.field("total_cost", pa.float64()),
+        # Seconds.
+        pa.field("avg_latency", pa.float64()),
+        pa.field("p50_latency", pa.float64()),
+        pa.field("p95_latency", pa.float64()),
+        pa.field("avg_tokens", pa.float64()),
+        pa.field("total_tokens", pa.int64()),
+        pa.field("avg_generations", pa.float64()),
+        # Dollars, over the items of which both are known: with these, avg_cost is tokens times price.
+        pa.field("cost_per_million_tokens", pa.float64()),
+        _required("error_count", pa.int64()),
+        pa.field("error_rate", pa.float64()),
+        # Users known; where the sender named none, 0.
+        _required("distinct_users", pa.int64()),
+        _required("models", pa.list_(USED)),
+        _required("tools", pa.list_(USED)),
+        _required("lift", LIFT),
+    ]
+)
+
 # The pipeline's own LLM calls. `event` is `$ai_generation` or `$ai_embedding` for a call and `$ai_trace` for one
 # asset's work on the partition: there tokens, cost and attempts are the sums of its calls.
 LLM_CALLS = pa.schema(
@@ -423,6 +488,7 @@ PARTITION_TABLES = {
     "cluster_assignments": CLUSTER_ASSIGNMENTS,
     "cluster_lineage": CLUSTER_LINEAGE,
     "cluster_labels": CLUSTER_LABELS,
+    "cluster_metrics": CLUSTER_METRICS,
     "cluster_events": CLUSTER_EVENTS,
     "llm_batches": LLM_BATCHES,
 }

@@ -107,9 +107,14 @@ def _statements(lake: Lake, settings: Settings) -> Sequence[str]:
     return [*tables, *constants, *views]
 
 
+# A table whose name is that of a view over it.
+_VIEW_OF_TABLE = {"cluster_metrics": "cluster_metrics_rows"}
+
+
 def _table_view(table: str, root: str) -> str:
     """The view of one table: all its files."""
-    view = f"CREATE VIEW {table} AS SELECT * FROM read_parquet({_literal(f'{root}/{table}/**/*.parquet')}"
+    name, files_of_table = _VIEW_OF_TABLE.get(table, table), _literal(f"{root}/{table}/**/*.parquet")
+    view = f"CREATE VIEW {name} AS SELECT * FROM read_parquet({files_of_table}"
     if table != "trace_events":
         return f"{view}, union_by_name = true)"
     # The ledger row is written last: what a killed ingest left is not shown.

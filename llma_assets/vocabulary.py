@@ -31,6 +31,14 @@ class RunStatus(StrEnum):
     FAILED = "failed"
 
 
+class MetricsKind(StrEnum):
+    """What a row of `cluster_metrics` is about."""
+
+    CLUSTER = "cluster"
+    THEME = "theme"
+    RUN = "run"
+
+
 class Reason(StrEnum):
     """Why an item was skipped or failed, or why a (team, day) shows nothing."""
 

@@ -65,7 +65,15 @@ def test_a_partition_that_was_never_written_is_an_error_not_a_pass(filled: Lake)
 
 @pytest.mark.parametrize(
     "table",
-    ["trace_summaries", "embeddings", "cluster_assignments", "cluster_lineage", "cluster_labels", "cluster_events"],
+    [
+        "trace_summaries",
+        "embeddings",
+        "cluster_assignments",
+        "cluster_lineage",
+        "cluster_labels",
+        "cluster_metrics",
+        "cluster_events",
+    ],
 )
 def test_the_empty_form_of_every_table_is_rejected(lake: Lake, table: str) -> None:
     lake.write(table, EMPTY, TABLES[table].empty_table())

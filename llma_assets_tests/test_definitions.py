@@ -19,7 +19,15 @@ from llma_assets.lake import Lake
 from llma_assets.partitions import lineage_mapping, partition_key, team_day_of, team_days_partitions, window_mapping
 from llma_assets.team_day import TeamDay
 
-CHAIN = ["trace_summaries", "embeddings", "cluster_assignments", "cluster_lineage", "cluster_labels", "cluster_events"]
+CHAIN = [
+    "trace_summaries",
+    "embeddings",
+    "cluster_assignments",
+    "cluster_lineage",
+    "cluster_labels",
+    "cluster_metrics",
+    "cluster_events",
+]
 
 LOAD = """
 import socket, sys
@@ -66,9 +74,17 @@ def test_every_asset_says_what_it_is(name: str) -> None:
 def test_the_graph_is_the_declared_chain_from_the_external_events() -> None:
     graph = defs.resolve_asset_graph()
     assert not graph.get(dg.AssetKey("trace_events")).is_executable
-    for upstream, name in zip(["trace_events", *CHAIN], CHAIN, strict=False):
-        others = {"cluster_assignments"} if name == "cluster_labels" else set()
-        assert graph.get(dg.AssetKey(name)).parent_keys == {dg.AssetKey(one) for one in {upstream, *others}}
+    parents = {
+        "trace_summaries": {"trace_events"},
+        "embeddings": {"trace_summaries"},
+        "cluster_assignments": {"embeddings"},
+        "cluster_lineage": {"cluster_assignments"},
+        "cluster_labels": {"cluster_assignments", "cluster_lineage"},
+        "cluster_metrics": {"cluster_assignments", "trace_summaries"},
+        "cluster_events": {"cluster_labels", "cluster_metrics"},
+    }
+    for name in CHAIN:
+        assert graph.get(dg.AssetKey(name)).parent_keys == {dg.AssetKey(one) for one in parents[name]}
 
 
 def test_every_asset_has_a_blocking_check() -> None:

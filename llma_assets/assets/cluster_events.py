@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from llma_assets.assets.cluster_labels import cluster_labels
+from llma_assets.assets.cluster_metrics import cluster_metrics
 from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
 from llma_assets.partitions import team_days_partitions
 from llma_assets.resources.lake import LakeResource
@@ -16,10 +17,10 @@ from llma_assets.stages.emit import EmitEvents
     group_name=GROUP,
     owners=OWNERS,
     kinds={"python", "parquet"},
-    deps=[cluster_labels],
+    deps=[cluster_labels, cluster_metrics],
     partitions_def=team_days_partitions,
     backfill_policy=BACKFILL_POLICY,
-    code_version="3",
+    code_version="4",
 )
 def cluster_events(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
     """The clusters in the shape that PostHog's readers know. Grain: one row an event; an event over 900 KiB is

@@ -27,7 +27,7 @@ from llma_assets.team_day import TeamDay
     partitions_def=team_days_partitions,
     backfill_policy=BACKFILL_POLICY,
     pool="summaries",
-    code_version="1",
+    code_version="2",
     # A partition that waits for its batch is left as it was, and so is what depends on it.
     output_required=False,
 )

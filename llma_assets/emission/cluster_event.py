@@ -11,8 +11,9 @@ from typing import Any
 
 from llma_assets.clustering.result import NOISE
 from llma_assets.emission.identity import event_uuid
-from llma_assets.emission.metrics import cluster_metrics
+from llma_assets.emission.metrics import METRIC_NAMES
 from llma_assets.errors import InputRejected
+from llma_assets.vocabulary import MetricsKind
 
 MAX_EVENT_BYTES = 900 * 1024
 
@@ -22,7 +23,7 @@ Json = dict[str, Any]
 def cluster_events(
     run: Mapping[str, Any],
     labels: Mapping[int, Mapping[str, Any]],
-    item_metrics: Mapping[str, Mapping[str, Any]],
+    metrics: Sequence[Mapping[str, Any]],
     max_bytes: int = MAX_EVENT_BYTES,
     lineages: Mapping[int, Mapping[str, str | None]] | None = None,
 ) -> list[Json]:
@@ -31,18 +32,20 @@ def cluster_events(
     Args:
         run: a row of `cluster_assignments` with at least one item.
         labels: rows of `cluster_labels` by cluster id.
-        item_metrics: rows of `trace_summaries` by item id; items without one count in no metric.
+        metrics: rows of `cluster_metrics` of this run.
         max_bytes: the most bytes that the JSON of one whole event may have.
         lineages: `lineage_id` and `change` by cluster id; null for a cluster without, as noise is.
 
     Raises:
-        InputRejected: the run has no items, a cluster has no label, or one item's entry alone is
+        InputRejected: the run has no items, a cluster has no label or no metrics, or one item's entry alone is
             larger than `max_bytes`.
     """
     if not run["items"]:
         raise InputRejected(f"{run['clustering_run_id']}: a clustering run without items is never emitted")
-    clusters = list(_clusters(run, labels, item_metrics, lineages or {}))
-    shared = _run_properties(run)
+    of_cluster = {row["cluster_id"]: _figures(row) for row in metrics if row["kind"] == MetricsKind.CLUSTER}
+    of_theme = {row["theme_id"]: _figures(row) for row in metrics if row["kind"] == MetricsKind.THEME}
+    clusters = list(_clusters(run, labels, of_cluster, lineages or {}))
+    shared = _run_properties(run) | {"$ai_themes": _themes(labels, of_theme)}
     groups = _pack(clusters, max_bytes - _size(_envelope(run, shared, [], 10_000, 10_000)))
     return [_row(run, shared, group, n, len(groups), max_bytes) for n, group in enumerate(groups, start=1)]
 
@@ -50,7 +53,7 @@ def cluster_events(
 def _clusters(
     run: Mapping[str, Any],
     labels: Mapping[int, Any],
-    item_metrics: Mapping[str, Any],
+    metrics: Mapping[int, Json],
     lineages: Mapping[int, Mapping[str, str | None]],
 ) -> Iterator[Json]:
     """Clusters by ascending id, noise last, each with its items by rank."""
@@ -62,6 +65,8 @@ def _clusters(
         items = sorted(members[cluster_id], key=lambda item: (item["rank"], item["item_id"]))
         if cluster_id not in labels:
             raise InputRejected(f"{run['clustering_run_id']}: cluster {cluster_id} has no label")
+        if cluster_id not in metrics:
+            raise InputRejected(f"{run['clustering_run_id']}: cluster {cluster_id} has no metrics")
         label, shape = labels[cluster_id], shapes.get(cluster_id, {})
         yield {
             "cluster_id": cluster_id,
@@ -73,7 +78,7 @@ def _clusters(
             "centroid": [round(float(value), 6) for value in shape.get("centroid", [])],
             "centroid_x": shape.get("centroid_x", _mean([item["x"] for item in items])),
             "centroid_y": shape.get("centroid_y", _mean([item["y"] for item in items])),
-            "metrics": cluster_metrics(item_metrics[i["item_id"]] for i in items if i["item_id"] in item_metrics),
+            "metrics": metrics[cluster_id],
             "label_source": label["source"],
             "keywords": list(label["keywords"]),
             "lineage_id": lineages.get(cluster_id, {}).get("lineage_id"),
@@ -81,6 +86,25 @@ def _clusters(
             "theme_id": label.get("theme_id"),
             "theme_title": label.get("theme_title"),
         }
+
+
+def _themes(labels: Mapping[int, Mapping[str, Any]], metrics: Mapping[int, Json]) -> list[Json]:
+    """The run's themes by id; empty where its clusters were named before there were any."""
+    named = {label["theme_id"]: label for label in labels.values() if label.get("theme_id") is not None}
+    return [
+        {
+            "theme_id": theme_id,
+            "title": named[theme_id]["theme_title"],
+            "description": named[theme_id]["theme_description"],
+            "size": sum(label["size"] for label in labels.values() if label.get("theme_id") == theme_id),
+            "metrics": metrics.get(theme_id),
+        }
+        for theme_id in sorted(named)
+    ]
+
+
+def _figures(row: Mapping[str, Any]) -> Json:
+    return {name: row[name] for name in METRIC_NAMES}
 
 
 def _entry(item: Mapping[str, Any]) -> Json:

@@ -30,6 +30,8 @@ from llma_assets.traces.sampling import sample_by_day
 from llma_assets.vocabulary import ItemStatus, Reason, RunStatus
 
 TABLE = "cluster_assignments"
+# What is made from the clusters, last first.
+_DOWNSTREAM = ["cluster_events", "cluster_metrics", "cluster_labels", "cluster_lineage"]
 _SHOWN_QUALITY = [
     "noise_share",
     "raw_noise_share",
@@ -75,7 +77,7 @@ class ClusterWindow:
             runs = [self._clustering_run(team_day, job, embeddings, other_model) for job in self.jobs]
             table = pa.Table.from_pylist(runs, CLUSTER_ASSIGNMENTS)
             if not any(run["items_analyzed"] for run in runs):
-                retract(self.lake, ["cluster_events", "cluster_labels", "cluster_lineage"], team_day, version)
+                retract(self.lake, _DOWNSTREAM, team_day, version)
             written = self.lake.write(TABLE, team_day, table, version)
         return _report(team_day, written, runs, time.monotonic() - started)
 

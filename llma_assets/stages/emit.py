@@ -14,19 +14,10 @@ from llma_assets.lake import Lake
 from llma_assets.schemas import CLUSTER_EVENTS
 from llma_assets.stages.lineage_chain import lineages
 from llma_assets.stages.report import StageReport
-from llma_assets.stages.window import is_part, run_days, version_of_part
+from llma_assets.stages.window import is_part, version_of_part
 from llma_assets.team_day import TeamDay
 
 TABLE = "cluster_events"
-_METRICS = [
-    "level",
-    "item_id",
-    "item_cost_usd",
-    "item_latency_s",
-    "item_input_tokens",
-    "item_output_tokens",
-    "item_error_count",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +31,8 @@ class EmitEvents:
         """Write the partition and report.
 
         Raises:
-            PartitionMissing: the day's clusters, labels or lineage were never written, or are of other clusters.
+            PartitionMissing: the day's clusters, labels, metrics or lineage were never written, or are of other
+                clusters.
         """
         started = time.monotonic()
         with self.lake.lock(TABLE, team_day):
@@ -48,16 +40,16 @@ class EmitEvents:
             assignments = self.lake.read("cluster_assignments", team_day)
             labels = self.lake.read("cluster_labels", team_day).to_pylist()
             runs = assignments.filter(pc.greater(assignments["items_analyzed"], 0)).to_pylist()
-            summaries = self.lake.read_days("trace_summaries", run_days(team_day, runs), _METRICS)
+            metrics = self.lake.read("cluster_metrics", team_day).to_pylist()
             rows: list[dict[str, Any]] = []
             for run in runs:
-                of_run = (one for one in labels if one["clustering_run_id"] == run["clustering_run_id"])
-                named = {one["cluster_id"]: one for one in of_run if one["content_hash"] == run["content_hash"]}
+                named = {one["cluster_id"]: one for one in _of_run(labels, run)}
                 if not named:
                     raise PartitionMissing(f"cluster_labels {team_day} name other clusters; run cluster_labels first")
-                of_level = summaries.filter(pc.equal(summaries["level"], run["level"]))
-                figures = {item["item_id"]: item for item in of_level.to_pylist()}
-                rows += cluster_events(run, named, figures, lineages=lineages(self.lake, run))
+                measured = _of_run(metrics, run)
+                if not measured:
+                    raise PartitionMissing(f"cluster_metrics {team_day} are of other clusters; run it first")
+                rows += cluster_events(run, named, measured, lineages=lineages(self.lake, run))
             if is_part(self.lake.source_version("cluster_labels", team_day)):
                 # Better names may come another day, and then other events.
                 version = version_of_part(version, len(rows))
@@ -76,3 +68,9 @@ class EmitEvents:
             },
             preview=table.select(["event", "uuid", "timestamp", "distinct_id", "clustering_run_id", "part", "parts"]),
         )
+
+
+def _of_run(rows: list[dict[str, Any]], run: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those of `rows` that are about the clusters of `run` as they are now."""
+    keys = ("clustering_run_id", "content_hash")
+    return [row for row in rows if all(row[key] == run[key] for key in keys)]

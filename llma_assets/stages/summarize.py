@@ -150,7 +150,9 @@ class SummarizeDay:
             for text in texts:
                 if isinstance(text, SummaryOutcome):
                     without_text.append(text)
-                elif text.representation.has_text:
+                    continue
+                todo[text.key]["item_tools"] = list(text.representation.tools)
+                if text.representation.has_text:
                     yield text
                 else:
                     is_old = todo[text.key]["trace_timestamp"] < expired_before

@@ -1,11 +1,14 @@
 """Reads what a model was given and what it answered as a list of messages, whatever SDK wrote it."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from llma_assets.traces.content import MAX_DEPTH, Part, read_call, read_part, read_parts, text_part
 from llma_assets.traces.json_values import has_content, json_text, parse_json
 from llma_assets.traces.safe_text import block, one_line
 
+# Providers allow 64; what is longer is cut, not dropped.
+MAX_TOOL_CHARS = 100
 _ROLES = {
     "human": "user",
     "humanmessage": "user",
@@ -96,6 +99,14 @@ def read_messages(value: Any, default_role: str, depth: int = 0) -> list[Message
     if isinstance(value, dict):
         return _read_object(value, default_role, depth)
     return [make_message(default_role, [text_part(json_text(value))])]
+
+
+def called_tools(messages: Iterable[Message]) -> Iterator[str]:
+    """Names of the tools that messages call, call by call, each at most `MAX_TOOL_CHARS` long."""
+    for message in messages:
+        for part in message.parts:
+            if part.kind == "call":
+                yield part.name[:MAX_TOOL_CHARS]
 
 
 def message_count(value: Any) -> int:

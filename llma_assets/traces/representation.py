@@ -49,6 +49,7 @@ class TextRepresentation:
         name: the trace's name as sent, printable, on one line.
         entries: what the text shows, in order.
         kept_lines: ascending line numbers that `text` holds; None when it holds all.
+        tools: names of the tools that its generations called, each once, first called first.
     """
 
     text: str
@@ -59,6 +60,7 @@ class TextRepresentation:
     name: str
     entries: tuple[Entry, ...]
     kept_lines: tuple[int, ...] | None = None
+    tools: tuple[str, ...] = ()
 
     def holds_line(self, number: int) -> bool:
         """Whether the text shows the line of that number."""

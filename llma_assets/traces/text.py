@@ -8,6 +8,7 @@ generation carries the whole history.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -18,7 +19,7 @@ from llma_assets.traces.event import Event
 from llma_assets.traces.json_values import json_text
 from llma_assets.traces.lines import check_cap, number_lines
 from llma_assets.traces.message_lines import Place, entry_kind, head_of, lines_of, part_lines
-from llma_assets.traces.messages import Message, read_messages
+from llma_assets.traces.messages import Message, called_tools, read_messages
 from llma_assets.traces.node_line import error_text, failed, name_of, summary_of, tag_of, tools_line
 from llma_assets.traces.representation import Entry, EntryKind, TextRepresentation
 from llma_assets.traces.safe_text import block
@@ -31,6 +32,8 @@ TEXT_VERSION = "1"
 MAX_DRAWN_DEPTH = 10
 # References of one history that are split so that each is in order; an agent in a loop would need ever more.
 _MAX_BREAKS = 8
+# Tools of one item that are told; real agents have tens.
+MAX_TOOLS = 50
 # Repeating these costs less than looking them up.
 _SHORT_RESULT_CHARS = 200
 _SHORT_CALL_CHARS = 60
@@ -92,6 +95,8 @@ class _Renderer:
         self._read: dict[tuple[str, bytes], list[Message]] = {}
         self._tool_names: dict[str, str] = {}
         self._called: set[str] = set()
+        # Outputs only: the history in an input tells calls of other generations, even of other traces.
+        self._answered_with: dict[str, None] = {}
         self._tools: dict[str, int] = {}
         self._calls: dict[tuple[str, str], tuple[int, int]] = {}
         self._heads: dict[str, Place] = {}
@@ -113,6 +118,7 @@ class _Renderer:
             name=name,
             entries=tuple(self._entries),
             kept_lines=kept,
+            tools=tuple(islice(self._answered_with, MAX_TOOLS)),
         )
 
     # --- the tree -------------------------------------------------------------------------------
@@ -195,6 +201,7 @@ class _Renderer:
         self._section("INPUT:", given, prefix, 1, seen)
         middle = len(self._lines)
         self._section("OUTPUT:", answered, prefix, len(given) + 1, seen)
+        self._answered_with.update(dict.fromkeys(called_tools(answered)))
         self._sections += [(start, middle), (middle, len(self._lines))]
         self._error(event, prefix)
 

@@ -91,7 +91,7 @@ def _the_ui_answers(workplace: tuple[Path, dict[str, str]], line: str) -> None:
             ui.wait()
     names = sorted(node["assetKey"]["path"][0] for node in answer["data"]["assetNodes"])
     assert names[-2:] == ["trace_events", "trace_summaries"]
-    assert len(names) == 7
+    assert len(names) == 8
 
 
 def _first_answer(request: urllib.request.Request, ui: subprocess.Popen[bytes]) -> dict:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from llma_assets.emission.cluster_event import MAX_EVENT_BYTES, cluster_events
 from llma_assets.emission.identity import clustering_run_id, event_uuid, seed_of, summary_uuid
-from llma_assets.emission.metrics import cluster_metrics
+from llma_assets.emission.metrics import METRIC_NAMES
 from llma_assets.errors import InputRejected
 
 END = datetime(2026, 1, 3, tzinfo=UTC)
@@ -39,18 +39,21 @@ def run(sizes: dict[int, int], **changes: Any) -> dict[str, Any]:
 
 
 def labels(*ids: int) -> dict[int, dict[str, Any]]:
-    return {i: {"title": f"Title {i}", "description": "- one", "source": "keywords", "keywords": ["k"]} for i in ids}
-
-
-def metrics(row: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    one = {
-        "item_cost_usd": 0.5,
-        "item_latency_s": None,
-        "item_input_tokens": 3,
-        "item_output_tokens": None,
-        "item_error_count": 2,
+    return {
+        i: {"title": f"Title {i}", "description": "- one", "size": 0, "source": "keywords", "keywords": ["k"]}
+        for i in ids
     }
-    return {item["item_id"]: one for item in row["items"]}
+
+
+def metrics(row: dict[str, Any], **themes: int) -> list[dict[str, Any]]:
+    """Rows of cluster_metrics, with figures that are the group's own."""
+    groups = [("cluster", one, None) for one in {item["cluster_id"] for item in row["items"]}]
+    groups += [("theme", None, one) for one in themes.values()]
+    known = dict.fromkeys(METRIC_NAMES) | {"models": [], "tools": [], "lift": {"avg_cost": 2.0}}
+    return [
+        known | {"kind": kind, "cluster_id": cluster, "theme_id": theme, "total_cost": f"{kind} {cluster} {theme}"}
+        for kind, cluster, theme in groups
+    ]
 
 
 def test_one_event_has_the_shape_that_readers_know() -> None:
@@ -75,22 +78,22 @@ def test_one_event_has_the_shape_that_readers_know() -> None:
     assert clusters[-1]["centroid"] == []
     first = clusters[0]
     assert first["traces"][first["trace_ids"][0]]["rank"] == 0
-    assert first["metrics"] == {
-        "avg_cost": 0.5, "total_cost": 1.5, "avg_latency": None, "avg_tokens": 3.0,
-        "error_count": 3, "error_rate": 1.0, "item_count": 3,
-    }  # fmt: skip
+    assert set(first["metrics"]) == set(METRIC_NAMES)
+    assert first["metrics"]["lift"] == {"avg_cost": 2.0}
+    assert [one["metrics"]["total_cost"] for one in clusters] == [f"cluster {n} None" for n in (0, 1, -1)]
+    assert properties["$ai_themes"] == []
 
 
 def test_k_means_runs_carry_the_first_version_s_properties() -> None:
     row = run({0: 2}, method="kmeans")
-    properties = json.loads(cluster_events(row, labels(0), {})[0]["properties"])
+    properties = json.loads(cluster_events(row, labels(0), metrics(row))[0]["properties"])
     assert (properties["$ai_optimal_k"], properties["$ai_silhouette_score"], properties["$ai_inertia"]) == (3, 0.5, 7.0)
 
 
 def test_clusters_say_which_lineage_they_belong_to() -> None:
     row = run({0: 2, 1: 1, -1: 1})
     known = {0: {"lineage_id": "42_trace_20260102_000000/4", "change": "kept"}}
-    (event,) = cluster_events(row, labels(0, 1, -1), {}, lineages=known)
+    (event,) = cluster_events(row, labels(0, 1, -1), metrics(row), lineages=known)
     told = json.loads(event["properties"])["$ai_clusters"]
     assert [(one["lineage_id"], one["change"]) for one in told] == [
         ("42_trace_20260102_000000/4", "kept"),
@@ -102,22 +105,34 @@ def test_clusters_say_which_lineage_they_belong_to() -> None:
 def test_clusters_say_which_theme_they_belong_to() -> None:
     named = labels(0, 1, -1)
     for one in (0, 1):
-        named[one] |= {"theme_id": 4, "theme_title": "Both of them"}
+        named[one] |= {"theme_id": 4, "theme_title": "Both of them", "theme_description": "- both"}
     named[-1] |= {"theme_id": None, "theme_title": None}
-    (event,) = cluster_events(run({0: 2, 1: 1, -1: 1}), named, {})
+    row = run({0: 2, 1: 1, -1: 1})
+    named[0]["size"], named[1]["size"] = 2, 1
+    (event,) = cluster_events(row, named, metrics(row, both=4))
     told = json.loads(event["properties"])["$ai_clusters"]
     both = (4, "Both of them")
     assert [(one["theme_id"], one["theme_title"]) for one in told] == [both, both, (None, None)]
+    (theme,) = json.loads(event["properties"])["$ai_themes"]
+    figures = theme.pop("metrics")
+    assert theme == {"theme_id": 4, "title": "Both of them", "description": "- both", "size": 3}
+    assert figures["total_cost"] == "theme None 4"
 
 
 def test_a_run_without_items_is_never_an_event() -> None:
     with pytest.raises(InputRejected, match="without items"):
-        cluster_events(run({}), {}, {})
+        cluster_events(run({}), {}, [])
 
 
 def test_a_cluster_without_a_name_is_refused_not_numbered() -> None:
     with pytest.raises(InputRejected, match="cluster 1 has no label"):
-        cluster_events(run({0: 1, 1: 1}), labels(0), {})
+        cluster_events(run({0: 1, 1: 1}), labels(0), metrics(run({0: 1, 1: 1})))
+
+
+def test_a_cluster_without_metrics_is_refused() -> None:
+    row = run({0: 1, 1: 1})
+    with pytest.raises(InputRejected, match="cluster 1 has no metrics"):
+        cluster_events(row, labels(0, 1), metrics(run({0: 1})))
 
 
 def test_ten_thousand_items_are_split_below_the_limit_and_none_is_lost() -> None:
@@ -152,7 +167,7 @@ def test_an_entry_that_cannot_fit_is_an_error_not_a_loss() -> None:
     row = run({0: 1})
     row["items"][0]["item_id"] = "x" * 5_000
     with pytest.raises(InputRejected, match="bytes"):
-        cluster_events(row, labels(0), {}, max_bytes=3_000)
+        cluster_events(row, labels(0), metrics(row), max_bytes=3_000)
 
 
 def _assert_whole(row: dict[str, Any], events: list[dict[str, Any]]) -> None:
@@ -172,8 +187,3 @@ def test_names_come_from_the_partition_alone() -> None:
     assert event_uuid("42_trace_20260103_000000", 1) == "5b2b1e13-e8c2-5188-a87c-f4755fa717eb"
     assert summary_uuid("42", "trace", "abc") == "32446315-f55a-51e4-a923-98bc7b690738"
     assert seed_of("42", "2026-01-02", "", "trace", "1") == 597110106
-
-
-def test_metrics_of_nothing_are_null_not_zero() -> None:
-    assert cluster_metrics([])["avg_cost"] is None
-    assert cluster_metrics([])["error_rate"] is None

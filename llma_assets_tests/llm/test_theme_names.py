@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from llm_items import access_of
-from pipeline import LOG, match_clusters
+from pipeline import LOG, match_clusters, measure
 from planted import items, plant
 from real_traces import NOW
 from server import CHAT_MODEL, Altered, Reply, Request, Server
@@ -346,6 +346,7 @@ def test_names_from_before_there_were_themes_are_kept(lake: Lake, name: Name, se
 def test_events_carry_the_themes(lake: Lake, name: Name) -> None:
     plant(lake, DAYS[0], NIGHT, TWO_PAIRS)
     name(DAYS[0], None)
+    measure(lake, DAYS[0])
     EmitEvents(lake, LOG).run(DAYS[0])
     (event,) = lake.read("cluster_events", DAYS[0]).to_pylist()
     named = themes(lake, DAYS[0])

@@ -19,6 +19,7 @@ from llma_assets.stages.embed import EmbedDay
 from llma_assets.stages.emit import EmitEvents
 from llma_assets.stages.label import LabelClusters
 from llma_assets.stages.lineage import MatchClusters
+from llma_assets.stages.metrics import MeasureClusters
 from llma_assets.stages.report import StageReport
 from llma_assets.stages.summarize import SummarizeDay
 from llma_assets.summarization.local import ExtractiveSummarizer
@@ -48,16 +49,22 @@ def embed(lake: Lake, day: TeamDay) -> StageReport:
 
 
 def cluster(lake: Lake, day: TeamDay, method: str = "hdbscan", min_items: int = 20) -> StageReport:
-    """The stages cluster_assignments and cluster_lineage; the report of the first."""
+    """The stages cluster_assignments, cluster_lineage and cluster_metrics; the report of the first."""
     params = ClusteringParams(method=method)  # type: ignore[arg-type]
     report = ClusterWindow(lake, clustering_jobs(day.team), params, 7, 7, 2_000, min_items, LOG).run(day)
     match_clusters(lake, day)
+    measure(lake, day)
     return report
 
 
 def match_clusters(lake: Lake, day: TeamDay) -> StageReport:
     """The stage cluster_lineage."""
     return MatchClusters(lake, load_settings().lineage_days, LOG).run(day)
+
+
+def measure(lake: Lake, day: TeamDay) -> StageReport:
+    """The stage cluster_metrics."""
+    return MeasureClusters(lake, LOG).run(day)
 
 
 def run_day(lake: Lake, team: str, days: Sequence[date], method: str = "hdbscan") -> list[StageReport]:

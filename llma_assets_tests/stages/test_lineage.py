@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from pipeline import LOG, match_clusters
+from pipeline import LOG, match_clusters, measure
 from planted import items, plant, run_row
 
 from llma_assets.checks import zero_item_result
@@ -48,6 +48,7 @@ def finish(lake: Lake, day: TeamDay) -> None:
     """Everything of a planted day after its clusters."""
     match_clusters(lake, day)
     LabelClusters(lake, KeywordLabeler(), LOG).run(day)
+    measure(lake, day)
     EmitEvents(lake, LOG).run(day)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llma_assets.traces.content import read_call
-from llma_assets.traces.messages import Message, read_messages
+from llma_assets.traces.messages import MAX_TOOL_CHARS, Message, called_tools, read_messages
 
 
 def told(messages: list[Message]) -> list[tuple[str, list[tuple[str, str, str]]]]:
@@ -245,6 +245,19 @@ SHAPES: dict[str, tuple[Any, list[Any]]] = {
 def test_shape(shape: str) -> None:
     value, expected = SHAPES[shape]
     assert told(read_messages(value, "user")) == expected
+
+
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+def test_the_tools_that_were_called_are_named(shape: str) -> None:
+    """In every shape in which a call is shown, it is named."""
+    value, expected = SHAPES[shape]
+    shown = [name for _, parts in expected for kind, name, _ in parts if kind == "call"]
+    assert list(called_tools(read_messages(value, "user"))) == shown
+
+
+def test_a_long_tool_name_is_cut() -> None:
+    call = {"role": "assistant", "tool_calls": [{"function": {"name": "x" * 500, "arguments": "{}"}}]}
+    assert list(called_tools(read_messages([call], "assistant"))) == ["x" * MAX_TOOL_CHARS]
 
 
 def test_failed_results_are_marked() -> None:

@@ -1,15 +1,23 @@
--- One row a cluster: what its items cost, took and failed. Averages count items that have the value;
--- error_count counts items with at least one error.
-CREATE VIEW cluster_metrics AS
+-- What the items of a group took, for the clusters as they are now: of each run its clusters, its themes, the whole.
+-- Averages count items that have the value; error_count counts items with at least one error; `lift` holds the figures
+-- over those of all other items of the run. Rows from before a run was replaced are not shown.
+CREATE VIEW all_metrics AS
 SELECT
-    team_id, run_date AS date, clustering_run_id, level, cluster_id,
-    count(*) AS item_count,
-    avg(item_cost_usd) AS avg_cost,
-    sum(item_cost_usd) AS total_cost,
-    avg(item_latency_s) AS avg_latency,
-    avg(coalesce(item_input_tokens, 0) + coalesce(item_output_tokens, 0))
-        FILTER (item_input_tokens IS NOT NULL OR item_output_tokens IS NOT NULL) AS avg_tokens,
-    count(*) FILTER (item_error_count > 0) AS error_count,
-    count(*) FILTER (item_error_count > 0) / count(*) AS error_rate
-FROM cluster_items
-GROUP BY ALL;
+    team_id, date, clustering_run_id, level, kind, cluster_id, theme_id,
+    item_count, avg_cost, total_cost, avg_latency, avg_tokens, error_count, error_rate,
+    p50_latency, p95_latency, total_tokens, avg_generations, cost_per_million_tokens, distinct_users,
+    models, tools, lift
+FROM cluster_metrics_rows
+SEMI JOIN cluster_assignments USING (team_id, date, clustering_run_id, content_hash);
+
+-- One row a cluster, noise (-1) included.
+CREATE VIEW cluster_metrics AS
+SELECT * EXCLUDE (kind) FROM all_metrics WHERE kind = 'cluster';
+
+-- One row a theme.
+CREATE VIEW theme_metrics AS
+SELECT * EXCLUDE (kind, cluster_id) FROM all_metrics WHERE kind = 'theme';
+
+-- One row a clustering run. It is the whole, so there is no rest and no lift.
+CREATE VIEW run_metrics AS
+SELECT * EXCLUDE (kind, cluster_id, theme_id, lift) FROM all_metrics WHERE kind = 'run';
