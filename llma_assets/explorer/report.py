@@ -1,0 +1,131 @@
+"""The data of the explorer: one document a (team, day), with all its clustering runs.
+
+`page.render_page` writes it into an HTML file. Texts of items are not in it, but in chunks beside it, see `packing`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from llma_assets.explorer import groups
+from llma_assets.explorer.content import Content
+from llma_assets.explorer.groups import Json, Row, Snapshot
+from llma_assets.explorer.items import item_columns
+from llma_assets.vocabulary import Level
+
+# Of the shape of the document; the page refuses another one.
+SCHEMA = 1
+QUALITY = (
+    "noise_share",
+    "raw_noise_share",
+    "largest_share",
+    "diversity",
+    "silhouette",
+    "layout_silhouette",
+    "relative_validity",
+    "mean_persistence",
+    "stability",
+    "theme_stability",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunData:
+    """Everything that is told of one clustering run.
+
+    Attributes:
+        run: a row of `cluster_assignments` with items.
+        labels: rows of `cluster_labels` by cluster id.
+        metrics: rows of `cluster_metrics` by kind (`run`, `theme`, `cluster`) and id, None for the run.
+        edges: rows of `cluster_lineage`.
+        summaries: rows of `trace_summaries` by item id.
+        history: this run and those before it that it continues, newest first.
+        warnings: what is wrong with the clustering, each a sentence.
+    """
+
+    run: Row
+    labels: Mapping[int, Row]
+    metrics: Mapping[tuple[str, int | None], Row]
+    edges: Sequence[Row]
+    summaries: Mapping[str, Row]
+    history: Sequence[Snapshot]
+    warnings: Sequence[str] = ()
+
+    def metrics_of_kind(self, kind: str) -> dict[int, Row]:
+        """Rows of `metrics` of one kind by id."""
+        return {number: row for (one, number), row in self.metrics.items() if one == kind and number is not None}
+
+
+def report(team: str, day: str, version: str, content: Content, runs: Sequence[Json]) -> Json:
+    """The whole document; `runs` by `run_document` and `skipped_run`."""
+    return {
+        "schema": SCHEMA,
+        "team": team,
+        "date": day,
+        "version": version,
+        "content": str(content),
+        "runs": sorted(runs, key=_place),
+    }
+
+
+def run_document(data: RunData, items: Sequence[Row], places: Sequence[list[int] | None], content: Content) -> Json:
+    """One clustering run.
+
+    Args:
+        items: those that are shown, in the order of the page; figures are of all of them all the same.
+        places: chunk and index of each shown item's detail, or None.
+    """
+    run = data.run
+    shown = item_columns(items, data.summaries, places, content)
+    left_out = run["items_analyzed"] - len(items)
+    warnings = list(data.warnings)
+    if left_out:
+        warnings.append(f"{left_out} of {run['items_analyzed']} items are not in this file, to keep it small.")
+    with_earlier = next((edge for edge in data.edges if edge["earlier_date"] is not None), None)
+    return {
+        **_heading(run),
+        "status": "clustered",
+        **{name: run[name] for name in ("items_in_window", "items_analyzed", "items_learned", "items_noise", "method")},
+        "items_shown": len(items),
+        "quality": {name: run[name] for name in QUALITY},
+        "warnings": warnings,
+        "earlier_run_id": with_earlier and with_earlier["earlier_clustering_run_id"],
+        "earlier_date": with_earlier and with_earlier["earlier_date"].isoformat(),
+        "metrics": groups.metrics_of(data.metrics.get(("run", None), {})),
+        "themes": groups.themes(run, data.labels.values(), data.metrics_of_kind("theme"), content),
+        "clusters": groups.clusters(
+            run, data.labels, data.metrics_of_kind("cluster"), data.edges, data.history, content
+        ),
+        "gone": groups.gone(data.edges, data.history),
+        "models": shown.models,
+        "tools": shown.tools,
+        "users": data.metrics.get(("run", None), {}).get("distinct_users", shown.users),
+        "items": shown.columns,
+        "earlier": groups.earlier(data.history),
+    }
+
+
+def skipped_run(run: Row) -> Json:
+    """A clustering run without items, and why."""
+    reason = f"{run['reason']} ({run['items_in_window']} of {run['min_items']})"
+    return {**_heading(run), "status": str(run["status"]), "reason": reason}
+
+
+def _heading(run: Row) -> Json:
+    return {
+        "run_id": run["clustering_run_id"],
+        "level": run["level"],
+        "job_id": run["job_id"],
+        "job_name": run["job_name"],
+        "window_start": _iso(run["window_start"]),
+        "window_end": _iso(run["window_end"]),
+    }
+
+
+def _place(run: Json) -> tuple[bool, bool, str, str]:
+    """Runs with items first, traces before generations."""
+    return run["status"] != "clustered", run["level"] != Level.TRACE, run["job_name"], run["run_id"]
+
+
+def _iso(instant: datetime) -> str:
+    return instant.isoformat().replace("+00:00", "Z")
