@@ -1,6 +1,8 @@
 """The lineage of the clusters of one run, followed back through the lake as the view `cluster_lineages` does."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import pyarrow.compute as pc
@@ -54,6 +56,46 @@ def lineages(lake: Lake, run: dict[str, Any], max_runs: int = MAX_RUNS) -> dict[
         if not open_ends or number + 1 >= max_runs:
             break
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class PassedRun:
+    """A run on the way back from another one.
+
+    Attributes:
+        lineage_of: lineage, and the day that it was first seen on, of each cluster that has edges; None for both where
+            the way back is too long. A run without edges begins every lineage of its clusters.
+    """
+
+    run_id: str
+    day: date
+    lineage_of: dict[int, tuple[str | None, date | None]] = field(default_factory=dict)
+
+
+def way_back(lake: Lake, run: dict[str, Any], since: date, max_runs: int = MAX_RUNS) -> list[PassedRun]:
+    """`run`, the run that it was compared with, and those before that one which are not older than `since`.
+
+    The way is walked once for all of them, as far back as one of their clusters was kept.
+    """
+    passed: list[PassedRun] = []
+    # Where the cluster of a passed run, by its place in `passed`, was in the run at hand.
+    open_ends: dict[tuple[int, int], int] = {}
+    day: date = run["date"]
+    for number, (run_id, edges) in enumerate(_runs_back(lake, run)):
+        is_passed = number <= 1 or day >= since
+        if is_passed:
+            passed.append(PassedRun(run_id, day))
+            ids = {edge["cluster_id"] for edge in edges or []} - {None}
+            open_ends |= {(len(passed) - 1, cluster_id): cluster_id for cluster_id in ids}
+        before = {edge["cluster_id"]: edge["earlier_cluster_id"] for edge in edges or [] if _is_kept(edge)}
+        for (place, cluster_id), end in open_ends.items():
+            passed[place].lineage_of[cluster_id] = (None, None) if end in before else (lineage_id(run_id, end), day)
+        open_ends = {place: before[end] for place, end in open_ends.items() if end in before}
+        if number + 1 >= max_runs or not (open_ends or is_passed):
+            break
+        if edges and edges[0]["earlier_date"] is not None:
+            day = edges[0]["earlier_date"]
+    return passed
 
 
 def _runs_back(lake: Lake, run: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]] | None]]:

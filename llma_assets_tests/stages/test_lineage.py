@@ -20,7 +20,7 @@ from llma_assets.lake import Lake
 from llma_assets.stages.emit import EmitEvents
 from llma_assets.stages.label import LabelClusters
 from llma_assets.stages.lineage import MatchClusters
-from llma_assets.stages.lineage_chain import lineages
+from llma_assets.stages.lineage_chain import lineages, way_back
 from llma_assets.team_day import TeamDay
 
 DAYS = [TeamDay("acme", date(2026, 1, n)) for n in range(1, 10)]
@@ -239,6 +239,31 @@ def test_a_chain_beyond_the_bound_has_no_id_rather_than_another_one_each_day(lak
     run = run_row(DAYS[3], NIGHTS[0])
     assert {row["lineage_id"] for row in lineages(lake, run, max_runs=3).values()} == {None}
     assert lineages(lake, run, max_runs=4)[0]["lineage_id"] == "acme_trace_20260102_000000/0"
+
+
+def test_the_way_back_says_of_each_run_what_the_view_says(lake: Lake) -> None:
+    for n in (0, 1, 2, 5):
+        plant(lake, DAYS[n], NIGHTS[min(n, 2)])
+        match_clusters(lake, DAYS[n])
+    run = run_row(DAYS[5], NIGHTS[2])
+    back = way_back(lake, run, DAYS[0].day)
+    assert [one.day.day for one in back] == [6, 3, 2, 1]
+    shown = lineage_of("date", "cluster_id", "lineage_id", "first_seen")
+    told = [(one.day, cluster_id, *since) for one in back for cluster_id, since in one.lineage_of.items()]
+    assert sorted(told) == shown
+    assert len({lineage for _, _, lineage, _ in told}) == 5, "three of the first night, one born, one split off"
+
+
+def test_the_way_back_holds_the_run_before_however_old_and_no_older_one(lake: Lake) -> None:
+    for n in (0, 1, 5):
+        plant(lake, DAYS[n], NIGHTS[0])
+        match_clusters(lake, DAYS[n])
+    run = run_row(DAYS[5], NIGHTS[0])
+    back = way_back(lake, run, DAYS[5].day)
+    assert [one.day for one in back] == [DAYS[5].day, DAYS[1].day]
+    assert {since for _, since in back[0].lineage_of.values()} == {DAYS[0].day}, "followed beyond what is passed"
+    (cut, *_) = way_back(lake, run, DAYS[5].day, max_runs=2)
+    assert set(cut.lineage_of.values()) == {(None, None)}
 
 
 def test_names_and_events_refuse_the_lineage_of_other_clusters(lake: Lake) -> None:
