@@ -108,7 +108,7 @@ def clusters(
         """
         SELECT clusters.*, metrics.avg_cost, metrics.total_cost, metrics.avg_latency, metrics.avg_tokens,
                metrics.error_count, metrics.error_rate
-        FROM clusters JOIN cluster_metrics AS metrics USING (team_id, clustering_run_id, cluster_id)
+        FROM clusters LEFT JOIN cluster_metrics AS metrics USING (team_id, clustering_run_id, cluster_id)
         WHERE clustering_run_id = $run ORDER BY cluster_id = -1, size DESC, cluster_id
         """,
         {"run": run},
@@ -163,7 +163,8 @@ def _print_each(named: Rows) -> None:
     for one in named:
         noise = "  (NOISE/OUTLIERS)" if one["cluster_id"] == -1 else ""
         out(f"\n[{one['cluster_id']}]{noise}  {safe(one['title'])}", style="bold cyan", markup=False, highlight=False)
-        facts = [f"{one['size']} items", f"{one['share']:.0%}", f"{one['error_count']} with errors"]
+        facts = [f"{one['size']} items", f"{one['share']:.0%}"]
+        facts += [f"{one['error_count']} with errors"] if one["error_count"] is not None else []
         facts += [f"${one['total_cost']:.4g} in all"] if one["total_cost"] is not None else []
         facts += [f"{one['avg_latency']:.3g} s on average"] if one["avg_latency"] is not None else []
         out("    " + ", ".join(facts), markup=False, highlight=False)
