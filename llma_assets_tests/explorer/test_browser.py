@@ -1,0 +1,287 @@
+"""The explorer in a browser: `make browser`. It needs Chromium, which LLMA_CHROMIUM names where PATH does not."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from explorer.sample_report import CLUSTERS, sample_report
+from explorer.test_page import HOSTILE
+
+from llma_assets.explorer.page import render_page
+
+pytestmark = pytest.mark.browser
+
+Open = Callable[..., Any]
+CHROMIUM = os.environ.get("LLMA_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+PLACES = {
+    "overview": "#overview",
+    "flat": "#overview?flat=1&sort=avg_cost&color=cost",
+    "filtered": "#overview?errors=1&color=errors",
+    "cluster": "#cluster?id=1",
+    "outliers": "#cluster?id=-1",
+    "item": "#item?id=trace-1&line=5-6",
+    "search": "#search?q=flight",
+    "compare": "#compare",
+    "skipped": "#overview?run=airline_generation_20260310_000000",
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM, "no Chromium found; install it (Debian: apt-get install chromium) or set LLMA_CHROMIUM"
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The files that are opened: an ordinary one, and one full of hostile texts."""
+    folder = tmp_path_factory.mktemp("pages")
+    reports = {"plain": sample_report(), "large": sample_report(800), "hostile": sample_report(words=HOSTILE)}
+    reports["untold"] = sample_report()
+    reports["untold"][0]["content"] = "none"
+    items = reports["untold"][0]["runs"][0]["items"]
+    items["title"] = items["detail"] = [None] * len(items["id"])
+    for name, (report, chunks) in reports.items():
+        (folder / f"{name}.html").write_bytes(render_page(report, chunks))
+    return {name: folder / f"{name}.html" for name in reports}
+
+
+@pytest.fixture
+def opened(browser: Any, pages: dict[str, Path]) -> Iterator[Open]:
+    """Opens a file at a place; at the end no page may have complained."""
+    complaints: list[str] = []
+    contexts = []
+
+    def _open(name: str = "plain", place: str = "", **options: Any) -> Any:
+        context = browser.new_context(**({"viewport": {"width": 1440, "height": 900}} | options))
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda asked: None if asked.url.startswith("file:") else complaints.append(asked.url))
+        page.goto(pages[name].as_uri() + place)
+        page.wait_for_selector("h1")
+        return page
+
+    yield _open
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def ready(page: Any) -> None:
+    """Until what is unpacked is there."""
+    page.wait_for_selector("main .loading", state="detached")
+
+
+def test_from_the_map_to_a_line_and_back(opened: Open) -> None:
+    page = opened()
+    heading = page.locator("h1")
+    assert heading.inner_text() == "96 traces, 7 clusters in 3 themes"
+    page.locator(".answer", has_text="Fails most").get_by_role("link").click()
+    assert heading.inner_text() == CLUSTERS[1]
+    assert page.url.endswith("#cluster?id=1")
+    page.locator(".items tbody a").first.click()
+    ready(page)
+    ref = page.locator(".ref").first
+    lines = ref.get_attribute("data-lines").split("-")
+    ref.click()
+    marked = page.locator(".text-marked")
+    assert [line.get_attribute("id") for line in marked.all()] == [
+        f"line-{number}" for number in range(int(lines[0]), int(lines[-1]) + 1)
+    ]
+    assert marked.first.is_visible()
+    assert ref.get_attribute("aria-current") == "true"
+    page.go_back()
+    page.go_back()
+    assert heading.inner_text() == CLUSTERS[1]
+    page.go_back()
+    assert heading.inner_text() == "96 traces, 7 clusters in 3 themes"
+
+
+def test_a_point_on_the_map_opens_its_item(opened: Open) -> None:
+    page = opened()
+    box = page.locator(".map-canvas").bounding_box()
+    seen = None
+    for step in range(1, 400):
+        x, y = box["x"] + box["width"] * (step % 20) / 20, box["y"] + box["height"] * (step // 20) / 20
+        page.mouse.move(x, y)
+        if page.locator(".note").is_visible():
+            seen = page.locator(".note-title").inner_text()
+            break
+    assert seen
+    page.mouse.click(x, y)
+    ready(page)
+    assert page.locator("h1").inner_text() == seen
+
+
+def test_a_lasso_lists_what_it_holds(opened: Open) -> None:
+    page = opened()
+    page.get_by_role("button", name="Draw a box").click()
+    box = page.locator(".map-canvas").bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 5, box["y"] + box["height"] - 5, steps=5)
+    page.mouse.up()
+    assert page.locator(".selection h3").inner_text() == "96 traces selected"
+    page.keyboard.press("Escape")
+    assert page.locator(".selection").is_hidden()
+
+
+def test_the_wheel_zooms_and_dragging_pans(opened: Open) -> None:
+    page = opened()
+    box = page.locator(".map-canvas").bounding_box()
+    shots = [page.locator(".map-canvas").screenshot()]
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.wheel(0, -400)
+    page.wait_for_timeout(300)
+    shots.append(page.locator(".map-canvas").screenshot())
+    page.mouse.down()
+    page.mouse.move(box["x"] + 100, box["y"] + 100, steps=4)
+    page.mouse.up()
+    page.wait_for_timeout(300)
+    shots.append(page.locator(".map-canvas").screenshot())
+    assert len(set(shots)) == 3
+
+
+def test_filters_colours_and_order_are_in_the_address(opened: Open) -> None:
+    page = opened(place="#overview?errors=1&color=errors&sort=avg_cost&flat=1")
+    assert page.locator(".active-count").inner_text() == "12 of 96 traces"
+    assert page.locator(".card-title").all_inner_texts() == [CLUSTERS[1]]
+    assert page.locator(".legend-name").all_inner_texts() == ["no error", "with errors"]
+    assert page.locator("#sort").input_value() == "avg_cost"
+    page.get_by_role("button", name="Remove the filter").click()
+    assert page.locator(".card-title").count() == 8
+    page.locator("#map-color").select_option("day")
+    assert page.locator(".legend li").count() == 7
+    assert "errors=" not in page.url and "color=day" in page.url
+
+
+def test_sorting_answers_what_costs_most(opened: Open) -> None:
+    page = opened(place="#overview?flat=1")
+    page.locator("#sort").select_option("total_cost")
+    assert page.locator(".card-title").first.inner_text() == CLUSTERS[1]
+    page.locator("#sort").select_option("newest")
+    assert page.locator(".card-title").first.inner_text() == CLUSTERS[4]
+    assert page.locator(".card-title").last.inner_text() == "Outliers"
+
+
+def test_search_finds_clusters_items_and_summaries(opened: Open) -> None:
+    page = opened()
+    page.keyboard.press("/")
+    page.keyboard.type("gift cards")
+    page.wait_for_selector(".results h2")
+    assert page.locator(".results .item-line-title").first.inner_text() == CLUSTERS[1]
+    assert page.locator("#search-box").evaluate("box => document.activeElement === box")
+    page.locator("#search-box").fill("zzz")
+    page.wait_for_selector(".results .empty")
+    page.locator("#search-box").fill("called tools")
+    page.locator("#deep").check()
+    page.wait_for_selector(".results h2")
+    assert "found" in page.locator("#live").inner_text()
+
+
+def test_an_earlier_day_is_matched_by_lineage(opened: Open) -> None:
+    page = opened(place="#compare")
+    rows = {row.locator("th").inner_text().split("\n")[0]: row for row in page.locator(".compare tbody tr").all()}
+    assert "New" in rows[next(name for name in rows if name.startswith(CLUSTERS[4]))].inner_text()
+    assert "Gone" in next(row for name, row in rows.items() if name.startswith("Lost Bags")).inner_text()
+    assert len(rows) == 8
+
+
+def test_skipped_runs_say_why(opened: Open) -> None:
+    page = opened(place=PLACES["skipped"])
+    assert "too few items (12 of 20)" in page.locator(".warning").inner_text()
+    assert opened(place="#level=generation").locator("h1").inner_text() == "Not clustered"
+
+
+def test_thousands_are_paged(opened: Open) -> None:
+    page = opened("large", "#cluster?id=1")
+    assert page.locator(".items tbody tr").count() == 50
+    page.get_by_role("button", name="Next page").click()
+    assert page.locator(".pager span").inner_text() == "Page 2 of 2"
+    page.go_back()
+    assert page.locator(".pager span").inner_text() == "Page 1 of 2"
+
+
+def test_the_keyboard_reaches_everything(opened: Open) -> None:
+    page = opened()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.locator(".card-title a").first.focus()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.textContent") == page.locator(".card-title a").nth(1).inner_text()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".items")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".map-canvas[role=img]")
+    page.locator(".panel summary").click()
+    page.keyboard.press("Escape")
+    assert page.locator(".panel-body").is_hidden()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_hostile_texts_stay_texts(opened: Open, place: str) -> None:
+    """S10 to S12: nothing that a trace says becomes an element, an address or a script; no page complains."""
+    page = opened("hostile", PLACES[place])
+    ready(page)
+    found = page.evaluate(
+        """() => ({
+            foreign: document.querySelectorAll("img, iframe, object, embed, main script, animate").length,
+            handlers: [...document.querySelectorAll("*")].flatMap((e) => [...e.attributes])
+                .filter((a) => a.name.startsWith("on") || (a.name === "href" && !a.value.startsWith("#"))).length,
+        })"""
+    )
+    assert found == {"foreign": 0, "handlers": 0}
+
+
+def test_hostile_items_open_by_their_links(opened: Open) -> None:
+    page = opened("hostile", "#cluster?id=1")
+    page.locator(".items tbody a").first.click()
+    ready(page)
+    assert "<script>alert(1)</script>" in page.locator("h1").inner_text()
+    assert page.locator(".flow text").count() > 1
+    page.locator(".ref").first.click()
+    assert page.locator(".text-marked").count() >= 1
+
+
+def test_a_page_without_content_shows_figures(opened: Open) -> None:
+    page = opened("untold", "#cluster?id=1")
+    page.locator(".items tbody a").first.click()
+    ready(page)
+    assert page.locator("h1").inner_text().startswith("Trace ")
+    assert page.get_by_role("button", name="Copy the trace id").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("place", PLACES)
+def test_no_serious_fault_of_access(opened: Open, place: str, width: int, scheme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = opened(place=PLACES[place], viewport={"width": width, "height": 844}, color_scheme=scheme)
+    ready(page)
+    found = Axe().run(page).response["violations"]
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in serious] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing reaches beyond the screen"
+
+
+def test_dark_and_light_by_a_switch(opened: Open) -> None:
+    page = opened(color_scheme="light")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.get_by_role("button", name="Dark colours").click()
+    assert page.evaluate(ground) != light
+    page.get_by_role("button", name="Light colours").click()
+    assert page.evaluate(ground) == light
