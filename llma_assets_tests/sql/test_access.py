@@ -1,0 +1,116 @@
+"""Reading while runs write, and what a query may not reach."""
+
+import os
+import threading
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from pipeline import measure
+from planted import items, plant
+from real_traces import demo_events
+
+from llma_assets.cli.project import Project
+from llma_assets.errors import InputRejected
+from llma_assets.lake import Lake
+from llma_assets.team_day import TeamDay
+
+DAYS = [TeamDay("acme", date(2026, 1, 1) + timedelta(days=n)) for n in range(4)]
+READS = 25
+# Of each run: what its own row says, its items, and the items that its metrics counted.
+TOLD = """
+    SELECT runs.clustering_run_id, items_analyzed, items, measured
+    FROM runs
+    JOIN (SELECT clustering_run_id, count(*) AS items FROM cluster_items GROUP BY ALL) USING (clustering_run_id)
+    LEFT JOIN (SELECT clustering_run_id, item_count AS measured FROM run_metrics) USING (clustering_run_id)
+    ORDER BY ALL
+"""
+
+
+def write(lake: Lake, number: int) -> None:
+    """Replace one day's run by one of another size, as a run does: clusters first, then what is made from them."""
+    day = DAYS[number % len(DAYS)]
+    plant(lake, day, items("flight", 0, 20 + 300 * (number % 2), 0) | items("odd", 0, 2, -1))
+    measure(lake, day)
+
+
+@pytest.mark.parametrize("client", ["llma", "duckdb"])
+def test_views_are_read_whole_while_a_run_writes(lake: Lake, client: str) -> None:
+    """Each reading sees a run as it was or as it is, never a mixture, whatever client asks."""
+    for number in range(len(DAYS)):
+        write(lake, number)
+    Project().refresh_views_file()
+    done = threading.Event()
+    written = []
+
+    def replace() -> None:
+        while not done.is_set():
+            write(lake, len(written))
+            written.append(1)
+
+    def read() -> list[tuple[Any, ...]]:
+        if client == "llma":
+            return [tuple(row.values()) for row in Project().rows(TOLD)]
+        with duckdb.connect(str(Path(os.environ["LLMA_HOME"], "llma.duckdb")), read_only=True) as connection:
+            return connection.execute(TOLD).fetchall()
+
+    writer = threading.Thread(target=replace)
+    writer.start()
+    try:
+        answers = [read() for _ in range(READS)]
+    finally:
+        done.set()
+        writer.join()
+    assert len(written) > 1, "nothing was replaced meanwhile"
+    sizes = {22, 322}
+    for rows in answers:
+        assert len(rows) == len(DAYS)
+        for _, analyzed, found, measured in rows:
+            # Two views are two readings, so a run may be replaced between them; each alone is whole.
+            assert analyzed in sizes
+            assert found in sizes
+            assert measured in sizes or measured is None
+
+
+REFUSED = {
+    "a file": "SELECT * FROM read_csv('/etc/passwd')",
+    "a file by its name": "SELECT * FROM '/etc/passwd'",
+    "a text": "SELECT * FROM read_text('/etc/hostname')",
+    "a pattern": "SELECT * FROM glob('/etc/*')",
+    "up from the lake": "SELECT * FROM read_text('{root}/../secret.txt')",
+    "a link out of the lake": "SELECT * FROM read_text('{root}/link.txt')",
+    "the network": "SELECT * FROM read_parquet('https://127.0.0.1/x.parquet')",
+    "a file to write": "COPY (SELECT 1) TO '{root}/x.csv'",
+    "another database": "ATTACH '{root}/x.db'",
+    "an extension": "INSTALL httpfs",
+    "a setting": "SET enable_external_access = true",
+    "a setting in a query": "SELECT * FROM (SELECT 1); SET lock_configuration = false",
+    "the environment": "SELECT getenv('HOME')",
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_query_reaches_nothing_but_the_lake(lake: Lake, ingest: Callable[..., Any], what: str) -> None:
+    """S24: no file of the machine, no network, nothing written, no setting changed."""
+    ingest(demo_events("assistant", 1))
+    root = Path(lake.root)
+    secret = root.parent / "secret.txt"
+    secret.write_text("secret")
+    (root / "link.txt").symlink_to(secret)
+    before = sorted(root.rglob("*"))
+    with pytest.raises(InputRejected, match="query:"):
+        Project().rows(REFUSED[what].format(root=root))
+    after = [path for path in sorted(root.rglob("*")) if path.name != "schema.parquet" and path.is_file()]
+    assert [path for path in after if path not in before] == []
+
+
+def test_a_text_that_looks_like_sql_is_a_text(lake: Lake) -> None:
+    """S15: bound values are literal, and the views' own settings are quoted."""
+    plant(lake, DAYS[0], items("flight", 0, 3, 0))
+    project = Project()
+    hostile = "acme'; DROP VIEW runs; --"
+    assert project.rows("SELECT * FROM runs WHERE team_id = $team", {"team": hostile}) == []
+    assert len(project.rows("SELECT * FROM runs WHERE team_id = $team", {"team": "acme"})) == 1
