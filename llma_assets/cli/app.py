@@ -5,7 +5,7 @@ import sys
 import typer
 
 from llma_assets import __version__
-from llma_assets.cli import demo, dev, doctor, estimate, ingest, inspect, run
+from llma_assets.cli import clusters, demo, dev, doctor, estimate, export, ingest, inspect, run, search
 from llma_assets.errors import InputRejected, LlmaError
 
 INTERRUPTED = 130
@@ -40,7 +40,9 @@ app.command("run")(run.run)
 app.command("teams")(inspect.teams)
 app.command("status")(inspect.status)
 app.command("runs")(inspect.runs)
-app.command("clusters")(inspect.clusters)
+app.command("clusters")(clusters.clusters)
+app.command("export")(export.export)
+app.command("search")(search.search)
 app.command("trace")(inspect.trace)
 app.command("sql")(inspect.sql)
 app.command("doctor")(doctor.doctor)

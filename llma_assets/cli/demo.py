@@ -95,7 +95,8 @@ def run_due(project: Project) -> int:
 
 
 def _show(project: Project) -> None:
-    from llma_assets.cli.inspect import clusters, status
+    from llma_assets.cli.clusters import clusters
+    from llma_assets.cli.inspect import status
 
     status()
     newest = project.rows(

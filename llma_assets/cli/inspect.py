@@ -1,12 +1,12 @@
-"""Commands that only read: teams, status, runs, clusters, trace, sql."""
+"""Commands that only read: teams, status, runs, trace, sql."""
 
 from datetime import date
 from typing import Annotated, Any
 
 import typer
 
-from llma_assets.cli.output import cell, console, print_json, print_rows, safe
-from llma_assets.cli.project import Project, Rows
+from llma_assets.cli.output import console, print_json, print_rows, safe
+from llma_assets.cli.project import Project
 from llma_assets.errors import InputRejected
 from llma_assets.team_day import check_team
 
@@ -93,87 +93,6 @@ def runs(team: Team = None, as_json: Json = False) -> None:
         {"team": team and check_team(team)},
     )
     print_rows(rows, as_json, empty="no clustering run yet; type: llma run --team TEAM --date DATE")
-
-
-def clusters(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A clustering run id, as `llma runs` prints it.")],
-    as_json: Json = False,
-) -> None:
-    """The clusters of one clustering run by theme, largest first, each with its five top items."""
-    project = Project()
-    found = project.rows("SELECT * FROM runs WHERE clustering_run_id = $run", {"run": run})
-    if not found:
-        raise InputRejected(f"RUN: there is no clustering run {run!r}; `llma runs` lists them")
-    named = project.rows(
-        """
-        SELECT clusters.*, metrics.avg_cost, metrics.total_cost, metrics.avg_latency, metrics.avg_tokens,
-               metrics.error_count, metrics.error_rate
-        FROM clusters LEFT JOIN cluster_metrics AS metrics USING (team_id, clustering_run_id, cluster_id)
-        WHERE clustering_run_id = $run ORDER BY cluster_id = -1, size DESC, cluster_id
-        """,
-        {"run": run},
-    )
-    top = project.rows(
-        """
-        SELECT cluster_id, rank, item_id, title, distance_to_centroid, trace_timestamp FROM cluster_items
-        WHERE clustering_run_id = $run AND rank < 5 ORDER BY cluster_id, rank
-        """,
-        {"run": run},
-    )
-    themes = project.rows("SELECT * FROM themes WHERE clustering_run_id = $run ORDER BY theme_id", {"run": run})
-    for one in named:
-        one["top_items"] = [item for item in top if item["cluster_id"] == one["cluster_id"]]
-    if as_json:
-        print_json({"run": found[0], "themes": themes, "clusters": named})
-        return
-    print_clusters(found[0], named, themes)
-
-
-def print_clusters(run: dict[str, Any], named: Rows, themes: Rows) -> None:
-    """A clustering run as text: its clusters, under their themes where those are fewer."""
-    window = f"{cell(run['window_start'])} to {cell(run['window_end'])} UTC"
-    out = console.print
-    out(f"{run['clustering_run_id']}  {run['job_name']}, level {run['level']}", style="bold", markup=False)
-    learned = run["items_learned"] or run["items_analyzed"]
-    items = f"{run['items_analyzed']} of {run['items_in_window']} items, learned from {learned}"
-    out(f"window {window}; {items}, method {run['method']}", markup=False)
-    grouped = len(themes) < sum(theme["clusters"] for theme in themes)
-    counts = (
-        f"{run['cluster_count']} clusters in {len(themes)} themes" if grouped else f"{run['cluster_count']} clusters"
-    )
-    out(f"{counts}, {run['items_noise']} items are noise", markup=False)
-    if run["reason"]:
-        out(f"{run['status']}: {run['reason']}, {run['items_in_window']} of {run['min_items']} items", markup=False)
-    if not grouped:
-        _print_each(named)
-        return
-    for theme in themes:
-        clusters = "1 cluster" if theme["clusters"] == 1 else f"{theme['clusters']} clusters"
-        out(f"\n{safe(theme['title'])}", style="bold magenta", markup=False, highlight=False)
-        out(f"theme {theme['theme_id']}: {clusters}, {theme['items']} items, {theme['share']:.0%}", markup=False)
-        if theme["clusters"] > 1:
-            out(safe(theme["description"]), markup=False, highlight=False)
-        _print_each([one for one in named if one["theme_id"] == theme["theme_id"]])
-    _print_each([one for one in named if one["theme_id"] is None])
-
-
-def _print_each(named: Rows) -> None:
-    """Clusters one under the other."""
-    out = console.print
-    for one in named:
-        noise = "  (NOISE/OUTLIERS)" if one["cluster_id"] == -1 else ""
-        out(f"\n[{one['cluster_id']}]{noise}  {safe(one['title'])}", style="bold cyan", markup=False, highlight=False)
-        facts = [f"{one['size']} items", f"{one['share']:.0%}"]
-        facts += [f"{one['error_count']} with errors"] if one["error_count"] is not None else []
-        facts += [f"${one['total_cost']:.4g} in all"] if one["total_cost"] is not None else []
-        facts += [f"{one['avg_latency']:.3g} s on average"] if one["avg_latency"] is not None else []
-        out("    " + ", ".join(facts), markup=False, highlight=False)
-        for line in one["description"].splitlines():
-            out(f"    {safe(line)}", markup=False, highlight=False)
-        for item in one["top_items"]:
-            place = f"{item['rank']}. {item['distance_to_centroid']:.3f}  {cell(item['trace_timestamp'])}"
-            text = f"{place}  {safe(item['title'] or '')}"
-            out(f"      {text}", style="dim", markup=False, highlight=False, overflow="ellipsis", no_wrap=True)
 
 
 def trace(

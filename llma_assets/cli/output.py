@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 from uuid import UUID
 
 from rich import box
@@ -32,10 +32,14 @@ def safe(text: str) -> str:
     return _UNSAFE.sub("\ufffd", text)
 
 
-def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
+def print_json(value: Any, file: BinaryIO | None = None) -> None:
+    """One JSON document on standard output, or in a file."""
     # ASCII, so that no character of a trace steers the terminal; strict, so that every reader takes it.
-    sys.stdout.write(json.dumps(_plain(value), indent=2, default=_encode, allow_nan=False) + "\n")
+    text = json.dumps(_plain(value), indent=2, default=_encode, allow_nan=False) + "\n"
+    if file is None:
+        sys.stdout.write(text)
+    else:
+        file.write(text.encode())
 
 
 def print_rows(rows: Sequence[dict[str, Any]], as_json: bool, *, title: str | None = None, empty: str = "none") -> None:

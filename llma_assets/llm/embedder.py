@@ -42,7 +42,7 @@ class OpenAIEmbedder:
     """
 
     def __init__(self, model_name: str, access: Access, *, dimensions: int | None = None):
-        self.model = f"openai/{model_name}" + (f"/{dimensions}" if dimensions else "")
+        self.model = model_id(model_name, dimensions)
         self._model_name = model_name
         self._access = access
         self._asked = dimensions
@@ -137,6 +137,11 @@ class OpenAIEmbedder:
         if not self._dim:
             raise EmbeddingRejected(f"{self.model}: the server's first vector is no list of numbers")
         check_vectors(vectors, len(names), self._dim, names, indexes)
+
+
+def model_id(model_name: str, dimensions: int | None) -> str:
+    """What is stored beside the vectors of a model at a length."""
+    return f"openai/{model_name}" + (f"/{dimensions}" if dimensions else "")
 
 
 def _cut(text: str) -> str:

@@ -168,6 +168,19 @@ class Providers(dg.ConfigurableResource):
             yield Opened(OpenAILabeler.from_settings(settings, access), None, figures, access.recorder.totals)
 
 
+def embedder_model(settings: Settings) -> str:
+    """The id that the settings' embedder stores beside its vectors; asks no server.
+
+    Raises:
+        MissingExtra: the local model's files are not there; the message says what to type.
+    """
+    if settings.embedder == "openai":
+        from llma_assets.llm.embedder import model_id
+
+        return model_id(settings.openai_embedding_model, settings.openai_embedding_dimensions)
+    return local_embedder(settings).model
+
+
 def local_embedder(settings: Settings) -> Embedder:
     """The embedder on this machine that the settings name.
 
