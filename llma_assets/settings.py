@@ -96,6 +96,9 @@ class Settings(BaseSettings):
         0.1, ge=-1, le=1, description="Agreement with clusters of half of the items below which a run is warned of."
     )
 
+    jobs_file: Path | None = Field(None, description="File of the clustering jobs, if not jobs.yaml in LLMA_HOME.")
+    max_jobs_per_team: int = Field(5, ge=1, le=100, description="Clustering jobs of its own that a team may have.")
+
     teams_allow: TeamSet = Field(frozenset(), description="Teams to consider; empty means all. Comma-separated.")
     teams_skip: TeamSet = Field(frozenset(), description="Teams never run by themselves. Wins over all else.")
     teams_guaranteed: TeamSet = Field(frozenset(), description="Teams that no sampling leaves out; they go first.")
@@ -122,6 +125,11 @@ class Settings(BaseSettings):
     def lake(self) -> str:
         """URL of the lake."""
         return self.lake_url or str(self.home)
+
+    @property
+    def jobs_path(self) -> Path:
+        """The file of the clustering jobs, whether or not there is one."""
+        return self.jobs_file or self.home / "jobs.yaml"
 
     @property
     def lineage_days(self) -> int:
