@@ -15,6 +15,7 @@ from llma_assets.assets.cluster_events import cluster_events
 from llma_assets.assets.cluster_labels import cluster_labels
 from llma_assets.assets.cluster_lineage import cluster_lineage
 from llma_assets.assets.cluster_metrics import cluster_metrics
+from llma_assets.assets.cluster_report import cluster_report
 from llma_assets.assets.embeddings import embeddings
 from llma_assets.assets.trace_summaries import trace_summaries
 from llma_assets.lake import Lake
@@ -81,5 +82,6 @@ zero_item_checks = [
         cluster_labels,
         cluster_metrics,
         cluster_events,
+        cluster_report,
     )
 ]

@@ -7,6 +7,7 @@ from llma_assets.assets.cluster_events import cluster_events
 from llma_assets.assets.cluster_labels import cluster_labels
 from llma_assets.assets.cluster_lineage import cluster_lineage
 from llma_assets.assets.cluster_metrics import cluster_metrics
+from llma_assets.assets.cluster_report import cluster_report
 from llma_assets.assets.embeddings import embeddings
 from llma_assets.assets.trace_events import trace_events
 from llma_assets.assets.trace_summaries import trace_summaries
@@ -46,6 +47,7 @@ defs = dg.Definitions(
         cluster_labels,
         cluster_metrics,
         cluster_events,
+        cluster_report,
     ],
     asset_checks=[*zero_item_checks, has_structure],
     jobs=[summarize_traces, cluster_traces],

@@ -16,8 +16,13 @@ summarize_traces = dg.define_asset_job(
 cluster_traces = dg.define_asset_job(
     "cluster_traces",
     selection=dg.AssetSelection.assets(
-        "cluster_assignments", "cluster_lineage", "cluster_labels", "cluster_metrics", "cluster_events"
+        "cluster_assignments",
+        "cluster_lineage",
+        "cluster_labels",
+        "cluster_metrics",
+        "cluster_events",
+        "cluster_report",
     ),
-    description="Cluster, match with the run before, name, measure and emit the window that ends with one (team, day).",
+    description="Cluster, match with the run before, name, measure, emit and show the window of one (team, day).",
     tags={"dagster/max_runtime": str(CLUSTER_MAX_RUNTIME_S)},
 )

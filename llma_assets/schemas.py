@@ -233,8 +233,6 @@ CLUSTER_ASSIGNMENTS = pa.schema(
         _required("guard_path", pa.list_(pa.string())),
         # What each rung of the ladder against collapse found, as far as it was climbed.
         pa.field("ladder", pa.list_(LADDER_STEP)),
-        # JSON list of the clustering job's filters, each as it is written.
-        pa.field("job_filters", pa.string()),
         # Of which items are in which cluster; labels carry the hash of the clusters that they name.
         _required("content_hash", pa.string()),
         _required("clusters", pa.list_(CLUSTER)),
@@ -410,6 +408,28 @@ CLUSTER_METRICS = pa.schema(
     ]
 )
 
+# The explorer's page of a (team, day), beside which it lies; one row, or none where there is nothing to show.
+REPORT_PAGE = "report.html"
+CLUSTER_REPORT = pa.schema(
+    [
+        *_PARTITION,
+        # Path under the lake's root.
+        _required("file", pa.string()),
+        _required("sha256", pa.string()),
+        _required("bytes", pa.int64()),
+        # text, summaries or none: how much of the traces the page tells.
+        _required("content", pa.string()),
+        # Of all clustering runs of the day.
+        _required("items", pa.int64()),
+        # In the file; the rest only counts in its figures.
+        _required("items_shown", pa.int64()),
+        # Items with a summary in the file; of these, with the whole text and with a part of it.
+        _required("details", pa.int64()),
+        _required("texts", pa.int64()),
+        _required("excerpts", pa.int64()),
+    ]
+)
+
 # The pipeline's own LLM calls. `event` is `$ai_generation` or `$ai_embedding` for a call and `$ai_trace` for one
 # asset's work on the partition: there tokens, cost and attempts are the sums of its calls.
 LLM_CALLS = pa.schema(
@@ -492,6 +512,7 @@ PARTITION_TABLES = {
     "cluster_labels": CLUSTER_LABELS,
     "cluster_metrics": CLUSTER_METRICS,
     "cluster_events": CLUSTER_EVENTS,
+    "cluster_report": CLUSTER_REPORT,
     "llm_batches": LLM_BATCHES,
 }
 

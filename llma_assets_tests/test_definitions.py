@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -27,6 +28,7 @@ CHAIN = [
     "cluster_labels",
     "cluster_metrics",
     "cluster_events",
+    "cluster_report",
 ]
 
 LOAD = """
@@ -82,6 +84,7 @@ def test_the_graph_is_the_declared_chain_from_the_external_events() -> None:
         "cluster_labels": {"cluster_assignments", "cluster_lineage"},
         "cluster_metrics": {"cluster_assignments", "trace_summaries"},
         "cluster_events": {"cluster_labels", "cluster_metrics"},
+        "cluster_report": {"cluster_events"},
     }
     for name in CHAIN:
         assert graph.get(dg.AssetKey(name)).parent_keys == {dg.AssetKey(one) for one in parents[name]}
@@ -130,6 +133,11 @@ def test_a_run_over_several_days_matches_each_with_the_one_before(
         rows = lake.read("cluster_lineage", team_day_of(key)).to_pylist()
         for change in ("kept", "split", "merged", "born", "died"):
             assert metadata[change].value == sum(row["change"] == change for row in rows)
+    for event in instance.fetch_materializations(dg.AssetKey("cluster_report"), limit=5).records:
+        page = event.asset_materialization.metadata["page"]  # type: ignore[union-attr]
+        assert isinstance(page, dg.UrlMetadataValue)
+        assert urllib.request.url2pathname(page.url.removeprefix("file://")).endswith("report.html")
+        assert Path(urllib.request.url2pathname(page.url.removeprefix("file://"))).exists()
 
 
 def test_dagster_validate_finds_the_workspace() -> None:

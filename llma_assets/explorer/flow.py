@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from llma_assets.traces.safe_text import one_line
+
 MAX_NODES = 30
 MAX_EDGES = 120
 
@@ -33,7 +35,7 @@ def parse_flow(diagram: str | None) -> dict[str, Any] | None:
             name = f"n{node[1]}"
             if name in nodes or edges:
                 return None
-            nodes[name] = {"id": name, "label": node[2], "kind": _kind(node[2], is_first=not nodes)}
+            nodes[name] = {"id": name, "label": one_line(node[2]), "kind": _kind(node[2], not nodes)}
         elif edge := _EDGE.fullmatch(line):
             ends = f"n{edge[1]}", f"n{edge[2]}"
             if not nodes.keys() >= set(ends):

@@ -11,7 +11,7 @@ from llma_assets.explorer import groups
 from llma_assets.explorer.content import Content
 from llma_assets.explorer.groups import Json, Row, Snapshot
 from llma_assets.explorer.items import item_columns
-from llma_assets.vocabulary import Level
+from llma_assets.vocabulary import Level, Reason
 
 # Of the shape of the document; the page refuses another one.
 SCHEMA = 1
@@ -107,8 +107,8 @@ def run_document(data: RunData, items: Sequence[Row], places: Sequence[list[int]
 
 def skipped_run(run: Row) -> Json:
     """A clustering run without items, and why."""
-    reason = f"{run['reason']} ({run['items_in_window']} of {run['min_items']})"
-    return {**_heading(run), "status": str(run["status"]), "reason": reason}
+    count = f" ({run['items_in_window']} of {run['min_items']})" if run["reason"] == Reason.TOO_FEW_ITEMS else ""
+    return {**_heading(run), "status": str(run["status"]), "reason": f"{run['reason']}{count}"}
 
 
 def _heading(run: Row) -> Json:

@@ -152,6 +152,11 @@ class Lake:
                 f"{path} cannot be read ({error}); delete the file and run the partition again"
             ) from error
 
+    def content_hash(self, table: str, team_day: TeamDay) -> str:
+        """SHA-256 of a partition's file; empty if it was never written."""
+        path = self.path(table, team_day)
+        return hashlib.sha256(self.fs.cat_file(path)).hexdigest() if self.fs.exists(path) else ""
+
     # --- writing ----------------------------------------------------------------------------
 
     def write(self, table: str, team_day: TeamDay, rows: pa.Table, source_version: str = "") -> Written:
@@ -203,6 +208,12 @@ class Lake:
             raise OSError(error.errno, f"cannot write {len(content)} bytes: {error.strerror}", str(target)) from error
         kill_point("after_write")
         commit_beside(beside, target)
+
+    def remove(self, path: str) -> None:
+        """Remove a file under the lake's root, if it is there."""
+        self.check_inside(path)
+        if self.fs.exists(path):
+            self.fs.rm_file(path)
 
     @contextlib.contextmanager
     def lock(self, table: str, team_day: TeamDay) -> Iterator[None]:

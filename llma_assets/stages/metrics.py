@@ -19,7 +19,7 @@ from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import MetricsKind
 
 TABLE = "cluster_metrics"
-_FIGURES = [
+FIGURES = [
     "level",
     "item_id",
     "item_cost_usd",
@@ -54,14 +54,13 @@ class MeasureClusters:
             version = self.lake.source_version("cluster_assignments", team_day) or ""
             assignments = self.lake.read("cluster_assignments", team_day)
             runs = assignments.filter(pc.greater(assignments["items_analyzed"], 0)).to_pylist()
-            summaries = self.lake.read_days("trace_summaries", run_days(team_day, runs), _FIGURES)
+            summaries = self.lake.read_days("trace_summaries", run_days(team_day, runs), FIGURES)
             rows: list[Row] = []
             for run in runs:
                 of_level = summaries.filter(pc.equal(summaries["level"], run["level"]))
                 rows += metrics_rows(run, {item["item_id"]: item for item in of_level.to_pylist()})
             table = pa.Table.from_pylist(rows, CLUSTER_METRICS)
             written = self.lake.write(TABLE, team_day, table, version)
-        of_run = {run["clustering_run_id"]: "_".join(filter(None, (run["level"], run["job_id"]))) for run in runs}
         whole = [row for row in rows if row["kind"] == MetricsKind.RUN]
         return StageReport(
             team_day=team_day,
@@ -71,7 +70,7 @@ class MeasureClusters:
             counts={str(kind): sum(row["kind"] == kind for row in rows) for kind in MetricsKind},
             empty_reason=None if rows else "no clustering run of this day has items",
             figures={
-                f"{of_run[row['clustering_run_id']]}_{name}": row[name]
+                f"{row['level']}_{name}": row[name]
                 for row in whole
                 for name in ("total_cost", "avg_cost", "p95_latency", "error_rate", "distinct_users")
             }
@@ -115,4 +114,4 @@ def _groups(
         yield key, members[cluster_id]
 
 
-_UNKNOWN: Mapping[str, Any] = dict.fromkeys(_FIGURES) | {"item_error_count": 0}
+_UNKNOWN: Mapping[str, Any] = dict.fromkeys(FIGURES) | {"item_error_count": 0}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from llma_assets.lake import Lake
-from llma_assets.schemas import TABLES
+from llma_assets.schemas import REPORT_PAGE, TABLES
 from llma_assets.team_day import TeamDay
 
 
@@ -16,4 +16,6 @@ def retract(lake: Lake, tables: Sequence[str], team_day: TeamDay, source_version
     for table in tables:
         if lake.exists(table, team_day) and lake.read(table, team_day).num_rows:
             with lake.lock(table, team_day):
+                if table == "cluster_report":
+                    lake.remove(lake.path(table, team_day, REPORT_PAGE))
                 lake.write(table, team_day, TABLES[table].empty_table(), source_version)

@@ -1,0 +1,47 @@
+"""cluster_report: the clusters as a page that a browser opens from disk."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from llma_assets.assets.cluster_events import cluster_events
+from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
+from llma_assets.partitions import team_days_partitions
+from llma_assets.resources.event_source import TraceEventSource
+from llma_assets.resources.lake import LakeResource
+from llma_assets.settings import load_settings
+from llma_assets.stages.report import StageReport
+from llma_assets.stages.report_page import BuildReport
+from llma_assets.team_day import TeamDay
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"python", "html"},
+    deps=[cluster_events],
+    partitions_def=team_days_partitions,
+    backfill_policy=BACKFILL_POLICY,
+    code_version="1",
+)
+def cluster_report(
+    context: dg.AssetExecutionContext, lake: LakeResource, event_source: dg.ResourceParam[TraceEventSource]
+) -> Iterator[Any]:
+    """The cluster explorer as one HTML file that asks nothing of a network. Grain: one page and one row a (team,
+    day) with clusters. Guarantee: everything of a trace is inert in it; the file never passes its size in bytes; the
+    same rows give the same bytes; a day without clusters has no page.
+    """
+
+    def stage(team_day: TeamDay) -> StageReport:
+        opened = lake.open()
+        report = BuildReport(opened, event_source, load_settings(), context.log).run(team_day)
+        page = report.figures.get("page")
+        if page is not None:
+            is_local = opened.is_local
+            address = Path(page).as_uri() if is_local else opened.fs.unstrip_protocol(page)
+            report.figures["page"] = dg.MetadataValue.url(address) if is_local else dg.MetadataValue.path(address)
+        return report
+
+    yield from materialize(context, stage)

@@ -1,0 +1,130 @@
+"""Reads what the explorer tells of a clustering run: its rows, and the runs that it continues."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from llma_assets.clustering.result import NOISE
+from llma_assets.errors import PartitionMissing
+from llma_assets.explorer.groups import Since, Snapshot
+from llma_assets.explorer.report import RunData
+from llma_assets.lake import Lake
+from llma_assets.lineage.identity import lineage_id
+from llma_assets.stages.lineage_chain import PassedRun, way_back
+from llma_assets.stages.metrics import FIGURES, metrics_rows
+from llma_assets.stages.window import run_days
+from llma_assets.team_day import TeamDay
+from llma_assets.vocabulary import MetricsKind
+
+# Days of a trend, and how far back a run can be compared.
+TREND_DAYS = 14
+SUMMARY_COLUMNS = [
+    *("level", "item_id", "title", "flow_diagram", "summary_bullets", "interesting_notes"),
+    *("text_repr_length", "event_count"),
+    *(name for name in FIGURES if name not in ("level", "item_id")),
+]
+_SNAPSHOT = ["clustering_run_id", "content_hash", "items_analyzed", "items_noise", "clusters"]
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRows:
+    """Reads rows of one (team, day).
+
+    Attributes:
+        redact: takes secrets out of a text, where the settings ask for it.
+        findings: what is wrong with a row of `cluster_assignments`.
+    """
+
+    lake: Lake
+    redact: Callable[[str], str] | None
+    findings: Callable[[Row], Sequence[str]]
+
+    def run_data(self, team_day: TeamDay, run: Row) -> RunData:
+        """Everything of one clustering run with items.
+
+        Raises:
+            PartitionMissing: the day's labels or lineage were never written, or are of other clusters.
+        """
+        labels = self._of_run("cluster_labels", team_day, run["clustering_run_id"], run["content_hash"])
+        if not labels:
+            raise PartitionMissing(f"cluster_labels {team_day} name other clusters; run cluster_labels first")
+        edges = self._of_run("cluster_lineage", team_day, run["clustering_run_id"], run["content_hash"])
+        if not edges:
+            raise PartitionMissing(f"cluster_lineage {team_day} is of other clusters; run cluster_lineage first")
+        summaries = self.lake.read_days("trace_summaries", run_days(team_day, [run]), SUMMARY_COLUMNS)
+        summaries = summaries.filter(pc.equal(summaries["level"], run["level"]))
+        wanted = pa.array([item["item_id"] for item in run["items"]])
+        summaries = summaries.filter(pc.is_in(summaries["item_id"], wanted))
+        of_item = {row["item_id"]: self._redacted_summary(row) for row in summaries.to_pylist()}
+        passed = way_back(self.lake, run, team_day.day - timedelta(days=TREND_DAYS - 1))
+        return RunData(
+            run=run,
+            labels={row["cluster_id"]: self._redacted_label(row) for row in labels},
+            metrics={_key(row): row for row in metrics_rows(run, of_item)},
+            edges=edges,
+            summaries=of_item,
+            history=[self._snapshot(team_day.team, one) for one in passed],
+            warnings=list(self.findings(run)),
+        )
+
+    def _of_run(self, table: str, team_day: TeamDay, run_id: str, content_hash: str) -> list[Row]:
+        """The rows of a run as it is now; none where the table was made of other clusters."""
+        if not self.lake.exists(table, team_day):
+            return []
+        rows = self.lake.read(table, team_day)
+        same = pc.and_(pc.equal(rows["clustering_run_id"], run_id), pc.equal(rows["content_hash"], content_hash))
+        return rows.filter(same).to_pylist()
+
+    def _snapshot(self, team: str, passed: PassedRun) -> Snapshot:
+        day = TeamDay(team, passed.day)
+        rows = self.lake.read("cluster_assignments", day, _SNAPSHOT)
+        (run,) = rows.filter(pc.equal(rows["clustering_run_id"], passed.run_id)).to_pylist()
+        labels = self._of_run("cluster_labels", day, passed.run_id, run["content_hash"])
+        metrics = self._of_run("cluster_metrics", day, passed.run_id, run["content_hash"])
+        sizes = {one["cluster_id"]: one["size"] for one in run["clusters"]}
+        if run["items_noise"]:
+            sizes[NOISE] = run["items_noise"]
+        own = {c: (lineage_id(passed.run_id, c), passed.day) for c in sizes if c != NOISE}
+        return Snapshot(
+            run_id=passed.run_id,
+            day=passed.day,
+            items=run["items_analyzed"],
+            sizes=sizes,
+            titles={row["cluster_id"]: self._clean(row["title"]) for row in labels},
+            since={c: Since(*since) for c, since in (own | passed.lineage_of).items()},
+            metrics={row["cluster_id"]: row for row in metrics if row["kind"] == MetricsKind.CLUSTER},
+        )
+
+    # --- redaction ------------------------------------------------------------------------------
+
+    def _redacted_label(self, row: Row) -> Row:
+        if self.redact is None:
+            return row
+        texts = ("title", "description", "previous_title", "theme_title", "theme_description")
+        return row | {name: self._clean(row[name]) for name in texts} | {"keywords": self._each(row["keywords"])}
+
+    def _redacted_summary(self, row: Row) -> Row:
+        if self.redact is None:
+            return row
+        notes = {
+            name: [note | {"text": self._clean(note["text"])} for note in row[name]]
+            for name in ("summary_bullets", "interesting_notes")
+        }
+        return row | notes | {name: self._clean(row[name]) for name in ("title", "flow_diagram")}
+
+    def _each(self, texts: Sequence[str]) -> list[Any]:
+        return [self._clean(text) for text in texts]
+
+    def _clean(self, text: str | None) -> Any:
+        return text if text is None or self.redact is None else self.redact(text)
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, int | None]:
+    number = {"cluster": row["cluster_id"], "theme": row["theme_id"]}.get(str(row["kind"]))
+    return str(row["kind"]), number
