@@ -37,6 +37,8 @@ def demo(
     project.refresh_views_file()
     _show(project)
     console.print(f"\ndone in {time.monotonic() - started:.0f} s", style="bold")
+    for path in report_pages(project):
+        console.print(f"open it in a browser: {path}", markup=False, highlight=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)
 
@@ -114,12 +116,23 @@ def _show(project: Project) -> None:
     last = newest[-1]["run"] if newest else "RUN"
     for line in (
         "what to type next:",
+        "  llma report --team airline     the clusters as a page, opened in the browser",
         "  llma dev                       the same in the Dagster UI",
         f"  llma clusters {last}",
         '  llma sql "SELECT title, size FROM clusters ORDER BY size DESC LIMIT 10"',
         "  llma ingest PATH --team TEAM   your own traces",
     ):
         console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def report_pages(project: Project) -> list[str]:
+    """The explorer's page of each team's newest day."""
+    newest = project.rows(
+        "SELECT max_by(file, date) AS file FROM cluster_report WHERE team_id IN (SELECT unnest($teams)) "
+        "GROUP BY team_id ORDER BY team_id",
+        {"teams": list(TEAMS)},
+    )
+    return [f"{project.lake.root}/{row['file']}" for row in newest]
 
 
 def write_map(project: Project, run: str) -> Path:

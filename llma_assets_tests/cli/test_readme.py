@@ -40,7 +40,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, 
         for event in demo_events("airline", 200):
             file.write(json.dumps(event) + "\n")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("LLMA_", "DAGSTER_", "OPENAI_"))}
-    yield folder, environment | {"LLMA_EMBEDDER": "lsa", "NO_COLOR": "1"}
+    # A browser that shows nothing: `llma report` opens one.
+    yield folder, environment | {"LLMA_EMBEDDER": "lsa", "NO_COLOR": "1", "BROWSER": "true"}
 
 
 def run(workplace: tuple[Path, dict[str, str]], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -52,7 +53,7 @@ def run(workplace: tuple[Path, dict[str, str]], *arguments: str) -> subprocess.C
 def test_every_command_of_the_readme_works_in_its_order(workplace: tuple[Path, dict[str, str]]) -> None:
     found = commands()
     assert [line.split()[1] for line in found] == [
-        "doctor", "ingest", "estimate", "run", "status", "runs", "clusters", "search", "export",
+        "doctor", "ingest", "estimate", "run", "status", "runs", "clusters", "report", "search", "export",
         "trace", "sql", "teams", "dev",
     ]  # fmt: skip
     for line in found[:-1]:
@@ -94,7 +95,7 @@ def _the_ui_answers(workplace: tuple[Path, dict[str, str]], line: str) -> None:
             ui.wait()
     names = sorted(node["assetKey"]["path"][0] for node in answer["data"]["assetNodes"])
     assert names[-2:] == ["trace_events", "trace_summaries"]
-    assert len(names) == 8
+    assert len(names) == 9
 
 
 def _first_answer(request: urllib.request.Request, ui: subprocess.Popen[bytes]) -> dict:
@@ -134,6 +135,8 @@ def test_the_demo_runs_without_key_and_network(workplace: tuple[Path, dict[str, 
     assert "|mine" not in done.stdout, "a demo runs its own teams only"
     assert "smoke test" in done.stdout
     assert "what to type next" in done.stdout
+    pages = [line.removeprefix("open it in a browser: ") for line in done.stdout.splitlines()[-2:]]
+    assert [Path(page).read_bytes()[:15] for page in pages] == [b"<!doctype html>"] * 2
     maps = sorted(path.name for path in (home / "maps").iterdir())
     assert maps == ["airline_trace_20260310_000000.png", "assistant_trace_20250608_000000.png"]
     again = subprocess.run([LLMA, "demo"], cwd=folder, env=environment, capture_output=True, text=True, check=False)
