@@ -233,6 +233,8 @@ CLUSTER_ASSIGNMENTS = pa.schema(
         _required("guard_path", pa.list_(pa.string())),
         # What each rung of the ladder against collapse found, as far as it was climbed.
         pa.field("ladder", pa.list_(LADDER_STEP)),
+        # JSON list of the clustering job's filters, each as it is written.
+        pa.field("job_filters", pa.string()),
         # Of which items are in which cluster; labels carry the hash of the clusters that they name.
         _required("content_hash", pa.string()),
         _required("clusters", pa.list_(CLUSTER)),

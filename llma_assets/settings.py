@@ -96,6 +96,8 @@ class Settings(BaseSettings):
         0.1, ge=-1, le=1, description="Agreement with clusters of half of the items below which a run is warned of."
     )
 
+    jobs_file: Path | None = Field(None, description="File of the clustering jobs, if not jobs.yaml in LLMA_HOME.")
+    max_jobs_per_team: int = Field(5, ge=1, le=100, description="Clustering jobs of its own that a team may have.")
     report_content: Literal["text", "summaries", "none"] = Field(
         "text", description="What the explorer's page tells of traces; none: figures and cluster names only."
     )
@@ -132,6 +134,11 @@ class Settings(BaseSettings):
     def lake(self) -> str:
         """URL of the lake."""
         return self.lake_url or str(self.home)
+
+    @property
+    def jobs_path(self) -> Path:
+        """The file of the clustering jobs, whether or not there is one."""
+        return self.jobs_file or self.home / "jobs.yaml"
 
     @property
     def lineage_days(self) -> int:

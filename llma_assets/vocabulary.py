@@ -56,7 +56,9 @@ class Reason(StrEnum):
     INVALID_EMBEDDING = "invalid_embedding"
     TOO_FEW_ITEMS = "too_few_items"
     NO_ITEMS = "no_items"
+    # No clustering job of the item's level is enabled, or none that is has filters that the item satisfies.
     JOB_DISABLED = "job_disabled"
+    NOT_IN_ANY_JOB = "not_in_any_job"
 
 
 # Events that the customer's own software sends. Only these make a team eligible: counting what we

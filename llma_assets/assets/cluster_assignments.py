@@ -11,6 +11,7 @@ from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, m
 from llma_assets.clustering.result import ClusteringParams, Method
 from llma_assets.clustering_jobs import clustering_jobs
 from llma_assets.partitions import team_days_partitions, window_mapping
+from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
 from llma_assets.stages.cluster import ClusterWindow
@@ -41,11 +42,17 @@ class ClusterConfig(dg.Config):
     backfill_policy=BACKFILL_POLICY,
     code_version="3",
 )
-def cluster_assignments(context: dg.AssetExecutionContext, config: ClusterConfig, lake: LakeResource) -> Iterator[Any]:
-    """Clusters over the window that ends with the day. Grain: one row a clustering run (one for each clustering
-    job and level) with its clusters and all items of the window nested; those beyond the sample are assigned to its
-    clusters. Guarantee: seeded by team, day, job and level, so the same vectors give the same clusters; the map stays
-    where the newest earlier one was; a window below the minimum is written as skipped, with its count.
+def cluster_assignments(
+    context: dg.AssetExecutionContext,
+    config: ClusterConfig,
+    lake: LakeResource,
+    event_source: dg.ResourceParam[TraceEventSource],
+) -> Iterator[Any]:
+    """Clusters over the window that ends with the day. Grain: one row a clustering run (one for each enabled
+    clustering job) with its clusters and all items of the window that its filters match nested; those beyond the
+    sample are assigned to its clusters. Guarantee: seeded by team, day, job and level, so the same vectors give the
+    same clusters; the map stays where the newest earlier one was; a window below the minimum is written as skipped,
+    with its count.
     """
     settings = load_settings()
     params = ClusteringParams(
@@ -58,7 +65,7 @@ def cluster_assignments(context: dg.AssetExecutionContext, config: ClusterConfig
     def stage(team_day: TeamDay) -> StageReport:
         return ClusterWindow(
             lake=lake.open(),
-            jobs=clustering_jobs(team_day.team),
+            jobs=clustering_jobs(team_day.team, settings),
             params=params,
             window_days=config.lookback_days or settings.window_days,
             version_days=settings.window_days,
@@ -66,6 +73,7 @@ def cluster_assignments(context: dg.AssetExecutionContext, config: ClusterConfig
             min_items=config.min_items or settings.min_items_of(team_day.team),
             log=context.log,
             run_label=config.run_label,
+            source=event_source,
         ).run(team_day)
 
     yield from materialize(context, stage)

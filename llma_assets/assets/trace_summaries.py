@@ -39,20 +39,21 @@ def trace_summaries(
     clock: Clock,
 ) -> Iterator[Any]:
     """Every item of the day, summarized or with the reason why not. Grain: one row an item (a trace or a
-    generation whose first event lies in the UTC day). Guarantee: each eligible item is there exactly once;
-    rerunning unchanged input gives the same bytes and repeats no finished summary.
+    generation whose first event lies in the UTC day). Guarantee: each eligible item is there exactly once, one
+    that no enabled clustering job wants with that as its reason; rerunning unchanged input gives the same bytes and
+    repeats no finished summary.
     """
 
     def stage(team_day: TeamDay) -> StageReport:
-        levels = sorted({job.level for job in clustering_jobs(team_day.team)})
+        settings = load_settings()
         task = LlmTask("trace_summaries", team_day, context.run.run_id)
         with providers.open_summarizer(task, lake.open(), clock.now) as opened:
             stage = SummarizeDay(
                 lake=lake.open(),
                 source=event_source,
                 summarizer=opened.provider,
-                levels=levels,
-                settings=load_settings(),
+                jobs=clustering_jobs(team_day.team, settings),
+                settings=settings,
                 now=clock.now(),
                 log=context.log,
                 redactor=opened.redactor,

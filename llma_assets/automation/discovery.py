@@ -9,19 +9,19 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from llma_assets.checks import count_items
-from llma_assets.clustering_jobs import clustering_jobs
+from llma_assets.clustering_jobs import ClusteringJob, clustering_jobs, enabled_jobs
 from llma_assets.lake import Lake
 from llma_assets.llm.batch_state import waits_for_batch
 from llma_assets.llm.budget import budget_of
 from llma_assets.resources.event_source import DayStats, TraceEventSource
 from llma_assets.settings import Settings
-from llma_assets.stages.window import combine, embeddings_version, is_part, whole_version
+from llma_assets.stages.window import combine, embeddings_version, is_part, summaries_version, whole_version
 from llma_assets.team_day import TeamDay
-from llma_assets.vocabulary import ItemStatus, Reason
+from llma_assets.vocabulary import ItemStatus, Level, Reason
 
 _IN_BATCH = "its summaries are being made in a batch"
 
@@ -85,7 +85,8 @@ def _in_sample(team: str, percent: float) -> bool:
 def plan_team(team: str, lake: Lake, source: TraceEventSource, settings: Settings, now: datetime) -> TeamPlan:
     """The runs that `team` needs at `now`."""
     quiet_since = now - timedelta(minutes=settings.quiet_minutes)
-    stats = _stats(team, source, settings, quiet_since)
+    jobs = clustering_jobs(team, settings)
+    stats = _stats(team, source, settings, jobs, quiet_since)
     closed = {day: one for day, one in stats.items() if day.end <= quiet_since}
     unfinished = any(one.finished < one.traces + one.generations for one in stats.values())
 
@@ -104,7 +105,7 @@ def plan_team(team: str, lake: Lake, source: TraceEventSource, settings: Setting
         # What there is of a part is clustered meanwhile, so it does not count as stale.
         if version := parts.next_version(day, ("trace_summaries", "embeddings")):
             due.append(DueRun("summarize_traces", day, version, once=True))
-    windows = _Windows(lake, settings)
+    windows = _Windows(lake, settings, jobs)
     emitted = {day for day in lake.days("cluster_events", team) if day.day >= settings.start_date}
     for day in sorted(closed.keys() | emitted):
         if any(one in stale for one in day.window(settings.window_days)):
@@ -112,7 +113,8 @@ def plan_team(team: str, lake: Lake, source: TraceEventSource, settings: Setting
             continue
         version, embedded = windows.version(day), windows.most_items(day)
         if embedded < settings.min_items_of(team):
-            waiting[day] = f"{Reason.TOO_FEW_ITEMS} ({embedded} of {settings.min_items_of(team)})"
+            too_few = f"{Reason.TOO_FEW_ITEMS} ({embedded} of {settings.min_items_of(team)})"
+            waiting[day] = too_few if enabled_jobs(jobs) else str(Reason.JOB_DISABLED)
             if not _emitted(lake, day):
                 continue
         if not _clustered_from(lake, day, version, settings):
@@ -128,7 +130,8 @@ def days_to_summarize(
     team: str, lake: Lake, source: TraceEventSource, settings: Settings, now: datetime
 ) -> set[TeamDay]:
     """Days whose summaries were made from other items than the finished ones of now, closed or not."""
-    stats = _stats(team, source, settings, now - timedelta(minutes=settings.quiet_minutes))
+    jobs = clustering_jobs(team, settings)
+    stats = _stats(team, source, settings, jobs, now - timedelta(minutes=settings.quiet_minutes))
     stale = {day for day, one in stats.items() if _needs_summaries(lake, day, one, settings)}
     parts = _Parts(lake, settings, now)
     stale |= {day for day in stats if parts.next_version(day, ("trace_summaries", "embeddings"))}
@@ -136,14 +139,22 @@ def days_to_summarize(
 
 
 def is_clusterable(lake: Lake, day: TeamDay, settings: Settings) -> bool:
-    """Whether the window that ends with `day` holds enough embedded items of one level."""
-    return _Windows(lake, settings).most_items(day) >= settings.min_items_of(day.team)
+    """Whether the window that ends with `day` holds enough embedded items of one level, and a job that wants any."""
+    jobs = clustering_jobs(day.team, settings)
+    most = _Windows(lake, settings, jobs).most_items(day) if enabled_jobs(jobs) else 0
+    return most >= settings.min_items_of(day.team)
 
 
-def _stats(team: str, source: TraceEventSource, settings: Settings, quiet_since: datetime) -> dict[TeamDay, DayStats]:
-    levels = sorted({job.level for job in clustering_jobs(team)})
-    days = source.day_stats(team, quiet_since, levels)
-    return {TeamDay(team, one.day): one for one in days if one.day >= settings.start_date}
+def _stats(
+    team: str, source: TraceEventSource, settings: Settings, jobs: Sequence[ClusteringJob], quiet_since: datetime
+) -> dict[TeamDay, DayStats]:
+    """What each day holds; its version is that of the items and of which of them the jobs want."""
+    days = source.day_stats(team, quiet_since, list(Level))
+    return {
+        TeamDay(team, one.day): replace(one, source_version=summaries_version(one.source_version, jobs))
+        for one in days
+        if one.day >= settings.start_date
+    }
 
 
 def _needs_summaries(lake: Lake, day: TeamDay, stats: DayStats, settings: Settings) -> bool:
@@ -211,13 +222,13 @@ class _Parts:
 class _Windows:
     """Figures of windows, each day read once although it lies in several windows."""
 
-    def __init__(self, lake: Lake, settings: Settings):
-        self._lake, self._days = lake, settings.window_days
+    def __init__(self, lake: Lake, settings: Settings, jobs: Sequence[ClusteringJob]):
+        self._lake, self._days, self._jobs = lake, settings.window_days, jobs
         self._read: dict[TeamDay, tuple[str, Counter[str]]] = {}
 
     def version(self, day: TeamDay) -> str:
         """What `stages.window.window_version` would say."""
-        return combine({one: self._of(one)[0] for one in day.window(self._days)})
+        return combine({one: self._of(one)[0] for one in day.window(self._days)}, self._jobs)
 
     def most_items(self, day: TeamDay) -> int:
         """Embedded items of the level that has most: one clusterable level is reason enough to run."""

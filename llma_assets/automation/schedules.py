@@ -9,6 +9,7 @@ from datetime import timedelta
 import dagster as dg
 
 from llma_assets.automation.discovery import days_to_summarize, is_clusterable, select_teams
+from llma_assets.errors import LlmaError
 from llma_assets.jobs import cluster_traces, summarize_traces
 from llma_assets.partitions import TEAM_PARTITIONS_NAME, partition_key
 from llma_assets.resources.event_source import TraceEventSource
@@ -34,7 +35,13 @@ def hourly_summaries(
     """
     tick, settings, store = context.scheduled_execution_time, load_settings(), lake.open()
     for team in _teams(context):
-        for team_day in sorted(days_to_summarize(team, store, event_source, settings, tick)):
+        try:
+            due = sorted(days_to_summarize(team, store, event_source, settings, tick))
+        except LlmaError as error:
+            # One team's broken partition or jobs are its own matter.
+            context.log.error("team %s: %s", team, error)
+            continue
+        for team_day in due:
             yield dg.RunRequest(run_key=f"{team_day}@{tick.isoformat()}", partition_key=partition_key(team_day))
 
 
@@ -55,7 +62,12 @@ def daily_clusters(
         return
     for team in _teams(context):
         team_day = TeamDay(team, day)
-        if is_clusterable(store, team_day, settings):
+        try:
+            is_due = is_clusterable(store, team_day, settings)
+        except LlmaError as error:
+            context.log.error("team %s: %s", team, error)
+            continue
+        if is_due:
             yield dg.RunRequest(run_key=str(team_day), partition_key=partition_key(team_day))
 
 

@@ -9,6 +9,7 @@ import dagster as dg
 from llma_assets.automation.discovery import plan_team, select_teams
 from llma_assets.automation.requests import request_for
 from llma_assets.clustering.result import ALGORITHM_VERSION
+from llma_assets.clustering_jobs import clustering_jobs
 from llma_assets.jobs import cluster_traces, summarize_traces
 from llma_assets.partitions import TEAM_PARTITIONS_NAME, teams_partitions
 from llma_assets.resources.clock import Clock
@@ -86,11 +87,12 @@ def team_discovery_sensor(
 
 
 def _fingerprint(source: TraceEventSource, team: str, now: datetime, settings: Settings) -> str:
-    """What a settled team waits for: other events, another day, other settings, or another algorithm."""
+    """What a settled team waits for: other events, another day, other settings or jobs, or another algorithm."""
     waits_for = (
         source.fingerprint(team),
         now.date(),
         sorted(settings.model_dump(mode="json", exclude=_TEAM_SETS).items()),
         ALGORITHM_VERSION,
+        clustering_jobs(team, settings),
     )
     return hashlib.sha256(repr(waits_for).encode()).hexdigest()[:12]

@@ -5,7 +5,7 @@ import sys
 import typer
 
 from llma_assets import __version__
-from llma_assets.cli import clusters, demo, dev, doctor, estimate, export, ingest, inspect, report, run, search
+from llma_assets.cli import clusters, demo, dev, doctor, estimate, export, ingest, inspect, jobs, report, run, search
 from llma_assets.errors import InputRejected, LlmaError
 
 INTERRUPTED = 130
@@ -46,6 +46,7 @@ app.command("report")(report.report)
 app.command("search")(search.search)
 app.command("trace")(inspect.trace)
 app.command("sql")(inspect.sql)
+app.add_typer(jobs.app, name="jobs")
 app.command("doctor")(doctor.doctor)
 app.command("dev")(dev.dev)
 

@@ -57,6 +57,16 @@ def _lake(settings: Settings) -> str:
     return f"{lake.root} can be written; teams: {', '.join(teams) or 'none yet; type: llma ingest PATH --team TEAM'}"
 
 
+def _jobs(settings: Settings) -> str:
+    from llma_assets.clustering_jobs.file import load_jobs
+
+    found = load_jobs(settings)
+    own = sum(len(found.of(team).own) for team in found.teams)
+    if not own:
+        return "none but the two defaults of each team; type: llma jobs add --help"
+    return f"{own} of {len(found.teams)} teams in {found.path}"
+
+
 def _dagster(settings: Settings) -> str:
     from llma_assets.instance import dagster_home
 
@@ -126,6 +136,7 @@ def _privacy(settings: Settings) -> str:
 _CHECKS: list[Check] = [
     ("python", _python),
     ("lake", _lake),
+    ("jobs", _jobs),
     ("dagster", _dagster),
     ("embedder", _embedder),
     ("key", _key),

@@ -86,8 +86,8 @@ def runs(team: Team = None, as_json: Json = False) -> None:
     """Clustering runs, newest first."""
     rows = Project().rows(
         """
-        SELECT clustering_run_id, team_id, level, date, window_start, window_end, status, items_analyzed, cluster_count,
-               noise_share, method, reason
+        SELECT clustering_run_id, team_id, level, job_name, date, window_start, window_end, status,
+               items_analyzed, cluster_count, noise_share, method, reason
         FROM runs WHERE $team IS NULL OR team_id = $team ORDER BY date DESC, team_id, level DESC
         """,
         {"team": team and check_team(team)},

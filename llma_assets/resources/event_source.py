@@ -1,7 +1,8 @@
 """Where trace events come from. The lake's own table is one source; a live database is another.
 
-A source answers three questions, each bounded: which days of a team hold what, which items a day
-has with their metrics, and the events of a few named traces. Text is only read for the last.
+A source answers four questions, each bounded: which days of a team hold what, which items a day
+has with their metrics, which of them the filters of a clustering job match, and the events of a few
+named traces. Text is only read for the last, and what filters name for the one before.
 """
 
 from abc import ABC, abstractmethod
@@ -15,6 +16,8 @@ import dagster as dg
 import pyarrow as pa
 from dagster_duckdb import DuckDBResource
 
+from llma_assets.clustering_jobs import ClusteringJob
+from llma_assets.clustering_jobs.filter_sql import condition
 from llma_assets.errors import PartitionCorrupt
 from llma_assets.lake import Lake
 from llma_assets.resources.duckdb import connect
@@ -60,6 +63,11 @@ class TraceEventSource(dg.ConfigurableResource, ABC):
     @abstractmethod
     def day_items(self, team_day: TeamDay, levels: Sequence[Level]) -> pa.Table:
         """Items of one day with their metrics: the columns of `sql/items.sql`, ordered by level and id."""
+
+    @abstractmethod
+    def job_items(self, team_days: Sequence[TeamDay], jobs: Sequence[ClusteringJob]) -> list[frozenset[str]]:
+        """For each job, the ids of those items of some days of one team that satisfy its filters: a trace by one
+        customer event of it that satisfies all of them, a generation by itself."""
 
     @abstractmethod
     def traces(self, team_day: TeamDay, trace_ids: Sequence[str], last_day: date) -> Iterator[list[Event]]:
@@ -124,6 +132,24 @@ class LakeEventSource(TraceEventSource):
             if trace:
                 yield trace
 
+    def job_items(self, team_days: Sequence[TeamDay], jobs: Sequence[ClusteringJob]) -> list[frozenset[str]]:
+        found: list[set[str]] = [set() for _ in jobs]
+        if not team_days or not jobs:
+            return [frozenset() for _ in jobs]
+        lake, team = self.lake.open(), team_days[0].team
+        days = {"first": team_days[0].day, "last": team_days[-1].day}
+        with self._items(lake, team, sorted({job.level for job in jobs})) as connection:
+            if connection is not None:
+                files = _files(lake, lake.days("trace_events", team))
+                parameters = days | {"files": files, "customer_events": list(CUSTOMER_EVENTS)}
+                connection.execute(f"CREATE TEMP TABLE wanted AS {sql('job_events')}", parameters)
+                dates = connection.execute("SELECT DISTINCT date FROM wanted").fetchall()
+                files = _files(lake, sorted(TeamDay(team, day) for (day,) in dates))
+                if files:
+                    for number, item_id in connection.execute(*_matching(jobs, files, days)).fetchall():
+                        found[number].add(item_id)
+        return [frozenset(ids) for ids in found]
+
     @contextmanager
     def _items(self, lake: Lake, team: str, levels: Sequence[Level]) -> Iterator[Any]:
         """A connection on which the relation `items` is defined; None if the team has no events."""
@@ -139,6 +165,26 @@ class LakeEventSource(TraceEventSource):
         with connect(self.duckdb, lake) as connection, _named_errors(team):
             connection.execute(f"CREATE TEMP TABLE items AS {sql('items')}", parameters)
             yield connection
+
+
+def _matching(jobs: Sequence[ClusteringJob], files: list[str], days: dict[str, date]) -> tuple[str, dict[str, object]]:
+    """The statement that gives job number and item id of each match, and its parameters. What is not fixed in it are
+    the numbers of the jobs and the fragments of `condition`."""
+    parameters: dict[str, object] = {"files": files, **days}
+    flags, parts = [], []
+    for number, job in enumerate(jobs):
+        flags.append(f"{condition(job.filters, f'job{number}', parameters)} AS job{number}")
+        item_id = "trace_id" if job.level == Level.TRACE else "uuid"
+        parameters[f"level{number}"] = str(job.level)
+        parts.append(
+            f"SELECT DISTINCT {number} AS job, {item_id} AS item_id FROM hits WHERE job{number} AND {item_id} IN "
+            f"(SELECT item_id FROM items WHERE level = $level{number} AND date BETWEEN $first AND $last)"
+        )
+    hits = (
+        f"SELECT trace_id, uuid, {', '.join(flags)} FROM read_parquet($files, file_row_number = true) "
+        "SEMI JOIN wanted USING (uuid, date, ingest_id, file_row_number)"
+    )
+    return f"WITH hits AS MATERIALIZED ({hits}) {' UNION ALL '.join(parts)}", parameters
 
 
 def _files(lake: Lake, team_days: Sequence[TeamDay]) -> list[str]:

@@ -3,11 +3,13 @@
 import hashlib
 import heapq
 import logging
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from llma_assets.clustering_jobs import clustering_jobs
+from llma_assets.clustering_jobs import ClusteringJob, clustering_jobs
 from llma_assets.lake import Lake
 from llma_assets.lake.checkpoints import Checkpoint
 from llma_assets.llm.tokens import pieces_of
@@ -16,6 +18,7 @@ from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.schemas import TRACE_SUMMARIES
 from llma_assets.settings import Settings
 from llma_assets.stages import embed, summarize
+from llma_assets.stages.job_items import count_by_job, jobs_of_day, wanted_by
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.summarization.outcome import ItemText, Summarizer
 from llma_assets.team_day import TeamDay
@@ -62,7 +65,7 @@ class Found:
         kept: items whose summary would be taken as it is.
         embedded: summaries that have a vector of the embedder in use.
         unembedded_pieces: for each summary that is there without one, the size of its text.
-        items_by_day: by day and level, items that a clustering would find after the backfill.
+        items_by_day: items of each clustering job that a clustering would find after the backfill.
         sample: by level, the candidates for reading.
     """
 
@@ -70,7 +73,7 @@ class Found:
     kept: int = 0
     embedded: int = 0
     unembedded_pieces: list[int] = field(default_factory=list)
-    items_by_day: dict[tuple[date, str], int] = field(default_factory=dict)
+    items_by_day: dict[date, Counter[ClusteringJob]] = field(default_factory=dict)
     sample: dict[str, list[_Candidate]] = field(default_factory=dict)
 
 
@@ -91,12 +94,12 @@ class BackfillItems:
 
     def find(self, team: str, first: date, last: date) -> Found:
         """The items of the days from `first` to `last`, both included."""
-        levels = sorted({job.level for job in clustering_jobs(team)})
+        jobs = clustering_jobs(team, self.settings)
         quiet_since = self.now - timedelta(minutes=self.settings.quiet_minutes)
         found = Found()
-        for stats in self.source.day_stats(team, quiet_since, levels):
+        for stats in self.source.day_stats(team, quiet_since, list(Level)):
             if first <= stats.day <= last:
-                self._count(found, TeamDay(team, stats.day), levels)
+                self._count(found, TeamDay(team, stats.day), jobs)
         return found
 
     def read(self, team: str, found: Found) -> dict[str, list[TextSize]]:
@@ -119,21 +122,22 @@ class BackfillItems:
             sizes[level] += [TextSize()] * (share[level] - len(sizes[level]))
         return sizes
 
-    def _count(self, found: Found, team_day: TeamDay, levels: list[Level]) -> None:
-        items = self.source.day_items(team_day, levels)
-        rows = summarize.rows_without_summary(items, team_day, self.settings, self.now)
+    def _count(self, found: Found, team_day: TeamDay, jobs: Sequence[ClusteringJob]) -> None:
+        items = self.source.day_items(team_day, list(Level))
+        of_jobs = jobs_of_day(self.source, team_day, jobs)
+        rows = summarize.rows_without_summary(items, team_day, wanted_by(of_jobs), self.settings, self.now)
         wanted = {(row["level"], row["item_id"]): row for row in rows if row["status"] == ItemStatus.SUMMARIZED}
         checkpointed = Checkpoint(self.lake, summarize.TABLE, team_day, TRACE_SUMMARIES).read()
-        kept = summarize.kept_rows(self.lake, team_day, self.summarizer, checkpointed, wanted)
+        kept = summarize.kept_rows(self.lake, team_day, self.summarizer, checkpointed, wanted.values())
         summaries = [row for row in kept.values() if row["status"] == ItemStatus.SUMMARIZED]
         last_day = max(items["last_date"].to_pylist(), default=team_day.day)
         found.kept += len(kept)
-        for row in summaries:
-            _add_one(found.items_by_day, (team_day.day, row["level"]))
+        clustered = [(row["level"], row["item_id"]) for row in summaries]
+        clustered += [key for key in wanted if key not in kept]
+        found.items_by_day[team_day.day] = count_by_job(of_jobs, clustered)
         for key, row in wanted.items():
             if key not in kept:
                 found.todo[key[0]] += 1
-                _add_one(found.items_by_day, (team_day.day, key[0]))
                 needed = {name: row[name] for name in ("trace_id", "content_hash", "trace_timestamp")}
                 _offer(
                     found.sample.setdefault(key[0], []),
@@ -158,7 +162,7 @@ class BackfillItems:
             lake=self.lake,
             source=self.source,
             summarizer=self.summarizer,
-            levels=sorted({job.level for job in clustering_jobs(team)}),
+            jobs=clustering_jobs(team, self.settings),
             settings=self.settings,
             now=self.now,
             log=self.log,
@@ -175,10 +179,6 @@ class BackfillItems:
             (outcome,) = self.summarizer.summarize([item])
             embedded = pieces_of(embed.embedded_text(stage.filled({}, outcome)))
         return TextSize(len(item.representation.text), pieces_of(item.representation.text), embedded)
-
-
-def _add_one(counts: dict[tuple[date, str], int], key: tuple[date, str]) -> None:
-    counts[key] = counts.get(key, 0) + 1
 
 
 def _place(team_day: TeamDay, key: Key) -> int:

@@ -15,12 +15,14 @@ import pyarrow.compute as pc
 
 from llma_assets.clustering.cluster import cluster
 from llma_assets.clustering.result import ALGORITHM_VERSION, NOISE, Clustering, ClusteringParams
-from llma_assets.clustering_jobs import ClusteringJob
+from llma_assets.clustering_jobs import ClusteringJob, enabled_jobs
 from llma_assets.emission.identity import clustering_run_id, seed_of
-from llma_assets.errors import PartitionMissing
+from llma_assets.errors import InputRejected, PartitionMissing
 from llma_assets.lake import Lake
+from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.schemas import CLUSTER_ASSIGNMENTS
 from llma_assets.stages.earlier_map import earlier_places
+from llma_assets.stages.job_items import items_of_jobs
 from llma_assets.stages.matrix import to_matrix
 from llma_assets.stages.report import StageReport
 from llma_assets.stages.retract import retract
@@ -51,6 +53,7 @@ class ClusterWindow:
     """Everything that clustering one window needs."""
 
     lake: Lake
+    # All of the team, the disabled ones too.
     jobs: Sequence[ClusteringJob]
     params: ClusteringParams
     window_days: int
@@ -60,6 +63,8 @@ class ClusterWindow:
     min_items: int
     log: logging.Logger
     run_label: str = ""
+    # Asked which items the filters of a job match; not needed where no job has any.
+    source: TraceEventSource | None = None
 
     def run(self, team_day: TeamDay) -> StageReport:
         """Write the partition and report.
@@ -71,15 +76,29 @@ class ClusterWindow:
         with self.lake.lock(TABLE, team_day):
             window = team_day.window(self.window_days)
             # Before the rows are read: a day that changes meanwhile leaves an old version, and a redo.
-            version = window_version(self.lake, team_day.window(self.version_days))
+            version = window_version(self.lake, team_day.window(self.version_days), self.jobs)
             _refuse_gaps(self.lake, window)
             embeddings, other_model = self._embeddings(window)
-            runs = [self._clustering_run(team_day, job, embeddings, other_model) for job in self.jobs]
+            # Where nobody wants anything, the rows say so.
+            jobs = enabled_jobs(self.jobs) or self.jobs
+            wanted = self._items_of(window, jobs)
+            runs = [
+                self._clustering_run(team_day, job, _of_job(embeddings, job, ids), other_model)
+                for job, ids in zip(jobs, wanted, strict=True)
+            ]
             table = pa.Table.from_pylist(runs, CLUSTER_ASSIGNMENTS)
             if not any(run["items_analyzed"] for run in runs):
                 retract(self.lake, _DOWNSTREAM, team_day, version)
             written = self.lake.write(TABLE, team_day, table, version)
         return _report(team_day, written, runs, time.monotonic() - started)
+
+    def _items_of(self, window: Sequence[TeamDay], jobs: Sequence[ClusteringJob]) -> Sequence[frozenset[str] | None]:
+        """The ids of each job's items in the window; None for all of its level."""
+        if not any(job.enabled and job.filters for job in jobs):
+            return [None] * len(jobs)
+        if self.source is None:
+            raise InputRejected("source: None, but a clustering job has filters; give the source of the events")
+        return items_of_jobs(self.source, window, jobs)
 
     def _embeddings(self, window: Sequence[TeamDay]) -> tuple[pa.Table, Counter[str]]:
         """Embedded items of the window, each once, by level and item id, all of one model; and how many
@@ -98,9 +117,8 @@ class ClusterWindow:
         return rows.take(first), other_model
 
     def _clustering_run(
-        self, team_day: TeamDay, job: ClusteringJob, embeddings: pa.Table, other_model: Counter[str]
+        self, team_day: TeamDay, job: ClusteringJob, items: pa.Table, other_model: Counter[str]
     ) -> dict[str, Any]:
-        items = embeddings.filter(pc.equal(embeddings["level"], str(job.level)))
         seed = seed_of(team_day.team, team_day.day.isoformat(), job.job_id, job.level, ALGORITHM_VERSION)
         params = replace(self.params, seed=seed)
         window = team_day.window(self.window_days)
@@ -111,10 +129,11 @@ class ClusterWindow:
             "level": job.level,
             "job_id": job.job_id,
             "job_name": job.name,
+            "job_filters": json.dumps(job.filter_texts, ensure_ascii=False),
             "window_start": window[0].start,
             "window_end": team_day.end,
             "status": RunStatus.SKIPPED,
-            "reason": Reason.TOO_FEW_ITEMS if items.num_rows else Reason.NO_ITEMS,
+            "reason": _reason_against(job, items),
             "min_items": self.min_items,
             "items_in_window": items.num_rows,
             "items_other_model": other_model[job.level],
@@ -130,9 +149,13 @@ class ClusterWindow:
             "clusters": [],
             "items": [],
         }
-        if items.num_rows < self.min_items:
+        if not job.enabled or items.num_rows < self.min_items:
             self.log.info(
-                "%s: %s skipped, %d of %d items", row["clustering_run_id"], job.level, items.num_rows, self.min_items
+                "%s: skipped, %s, %d of %d items",
+                row["clustering_run_id"],
+                row["reason"],
+                items.num_rows,
+                self.min_items,
             )
             return row
         run_id, ids = row["clustering_run_id"], items["item_id"].to_pylist()
@@ -197,6 +220,23 @@ def _sample_seed(team_day: TeamDay, job: ClusteringJob) -> str:
     return "/".join(("sample", team_day.team, job.level, job.job_id))
 
 
+def _of_job(embeddings: pa.Table, job: ClusteringJob, ids: frozenset[str] | None) -> pa.Table:
+    """The embedded items of the job, all of its level where `ids` is None; none for a disabled job."""
+    if not job.enabled:
+        return embeddings.slice(0, 0)
+    items = embeddings.filter(pc.equal(embeddings["level"], str(job.level)))
+    if ids is None:
+        return items
+    return items.filter(pc.is_in(items["item_id"], pa.array(sorted(ids), pa.string())))
+
+
+def _reason_against(job: ClusteringJob, items: pa.Table) -> Reason:
+    """Why a job is skipped, if it is."""
+    if not job.enabled:
+        return Reason.JOB_DISABLED
+    return Reason.TOO_FEW_ITEMS if items.num_rows else Reason.NO_ITEMS
+
+
 def _item_rows(result: Clustering, items: pa.Table) -> list[dict[str, Any]]:
     names = ["item_id", "trace_id", "generation_id", "trace_timestamp"]
     arrays = {
@@ -233,8 +273,18 @@ def _refuse_gaps(lake: Lake, window: Sequence[TeamDay]) -> None:
 
 def _report(team_day: TeamDay, written: Any, runs: list[dict[str, Any]], duration_s: float) -> StageReport:
     analyzed = sum(run["items_analyzed"] for run in runs)
-    reasons = [f"{run['level']}: {run['reason']} ({run['items_in_window']} of {run['min_items']})" for run in runs]
-    names = ["clustering_run_id", "level", "status", "reason", "items_in_window", "items_noise", *_SHOWN_QUALITY]
+    reasons = [f"{_of(run)}: {run['reason']} ({run['items_in_window']} of {run['min_items']})" for run in runs]
+    names = [
+        "clustering_run_id",
+        "level",
+        "job_name",
+        "job_filters",
+        "status",
+        "reason",
+        "items_in_window",
+        "items_noise",
+        *_SHOWN_QUALITY,
+    ]
     rows = [{n: run.get(n) for n in names} | {"clusters": len(run["clusters"])} for run in runs]
     return StageReport(
         team_day=team_day,
@@ -251,6 +301,11 @@ def _report(team_day: TeamDay, written: Any, runs: list[dict[str, Any]], duratio
         figures={
             "window_start": min(run["window_start"] for run in runs).isoformat(),
             "window_end": max(run["window_end"] for run in runs).isoformat(),
+            "clustering_jobs": [
+                {name: run[name] for name in ("job_id", "job_name", "level", "status", "items_in_window")}
+                | {"filters": json.loads(run["job_filters"]), "items_analyzed": run["items_analyzed"]}
+                for run in runs
+            ],
             **{name: value for run in runs for name, value in _plotted(run).items()},
             "duration_s": round(duration_s, 3),
         },
@@ -262,6 +317,9 @@ def _plotted(run: dict[str, Any]) -> dict[str, Any]:
     """Figures of a run by name and level (and job, where it is not a default): the UI plots them over the days."""
     if not run["items_analyzed"]:
         return {}
-    of = f"{run['level']}_{run['job_id']}" if run["job_id"] else run["level"]
     figures = {"clusters": len(run["clusters"])} | {name: run.get(name) for name in _SHOWN_QUALITY}
-    return {f"{of}_{name}": value for name, value in figures.items() if value is not None}
+    return {f"{_of(run)}_{name}": value for name, value in figures.items() if value is not None}
+
+
+def _of(run: dict[str, Any]) -> str:
+    return f"{run['level']}_{run['job_id']}" if run["job_id"] else str(run["level"])

@@ -4,12 +4,13 @@ import json
 import logging
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
-from llma_assets.clustering_jobs import clustering_jobs
+from llma_assets.clustering_jobs import ClusteringJob, clustering_jobs
 from llma_assets.labeling.evidence import EDGE, NEAR, NEAR_OF_THEME
 from llma_assets.labeling.prompt import build_messages as label_messages
 from llma_assets.labeling.prompt import label_schema
@@ -27,6 +28,7 @@ from llma_assets.llm.work import redactor_of_later_stages
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.settings import Settings
 from llma_assets.stages.backfill_items import BackfillItems, Found, TextSize
+from llma_assets.stages.job_items import count_by_job, jobs_of_day
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.summarization.outcome import Summarizer
 from llma_assets.summarization.prompt import BULLETS, MAX_NOTES, Message, build_messages, summary_schema
@@ -298,16 +300,17 @@ class EstimateBackfill:
     def _clustering_runs(self, team: str, first: date, last: date, found: Found) -> Iterator[int]:
         """Items of each clustering run of the days that will have enough of them."""
         days = [TeamDay(team, first + timedelta(days=n)) for n in range((last - first).days + 1)]
+        jobs = clustering_jobs(team, self.settings)
         counts = dict(found.items_by_day)
         for day in days[0].window(self.settings.window_days)[:-1]:
             if self.lake.exists("trace_summaries", day):
-                for row in self.lake.read("trace_summaries", day, ["level", "status"]).to_pylist():
-                    if row["status"] == ItemStatus.SUMMARIZED:
-                        counts[day.day, row["level"]] = counts.get((day.day, row["level"]), 0) + 1
+                rows = self.lake.read("trace_summaries", day, ["level", "item_id", "status"]).to_pylist()
+                keys = [(row["level"], row["item_id"]) for row in rows if row["status"] == ItemStatus.SUMMARIZED]
+                counts[day.day] = count_by_job(jobs_of_day(self.source, day, jobs), keys)
         for day in days:
-            for job in clustering_jobs(team):
-                window = day.window(self.settings.window_days)
-                items = sum(counts.get((one.day, str(job.level)), 0) for one in window)
+            window = day.window(self.settings.window_days)
+            of_window: Counter[ClusteringJob] = sum((counts.get(one.day, Counter()) for one in window), Counter())
+            for items in of_window.values():
                 if items >= self.settings.min_items_of(team):
                     yield min(items, self.settings.max_samples)
 

@@ -61,6 +61,7 @@ class MeasureClusters:
                 rows += metrics_rows(run, {item["item_id"]: item for item in of_level.to_pylist()})
             table = pa.Table.from_pylist(rows, CLUSTER_METRICS)
             written = self.lake.write(TABLE, team_day, table, version)
+        of_run = {run["clustering_run_id"]: "_".join(filter(None, (run["level"], run["job_id"]))) for run in runs}
         whole = [row for row in rows if row["kind"] == MetricsKind.RUN]
         return StageReport(
             team_day=team_day,
@@ -70,7 +71,7 @@ class MeasureClusters:
             counts={str(kind): sum(row["kind"] == kind for row in rows) for kind in MetricsKind},
             empty_reason=None if rows else "no clustering run of this day has items",
             figures={
-                f"{row['level']}_{name}": row[name]
+                f"{of_run[row['clustering_run_id']]}_{name}": row[name]
                 for row in whole
                 for name in ("total_cost", "avg_cost", "p95_latency", "error_rate", "distinct_users")
             }

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from llma_assets.clustering_jobs import ClusteringJob
 from llma_assets.emission.identity import summary_uuid
 from llma_assets.errors import BudgetExhausted, LlmaError
 from llma_assets.lake import Lake
@@ -17,10 +18,11 @@ from llma_assets.lake.checkpoints import Checkpoint
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.schemas import TRACE_SUMMARIES
 from llma_assets.settings import Settings
+from llma_assets.stages.job_items import WantedItems, wanted_items
 from llma_assets.stages.progress import Progress
 from llma_assets.stages.report import StageReport, commonest_reason, count_outcomes
 from llma_assets.stages.retract import retract
-from llma_assets.stages.window import version_of_part
+from llma_assets.stages.window import summaries_version, version_of_part
 from llma_assets.summarization.outcome import ItemText, Keep, Summarizer, SummaryOutcome
 from llma_assets.summarization.summary import Note
 from llma_assets.team_day import TeamDay
@@ -37,6 +39,9 @@ _SKIPS = (Reason.NO_TEXT, Reason.TOO_LARGE, Reason.CONTENT_EXPIRED, Reason.BUDGE
 _ANSWERED = (Reason.REFUSED, Reason.CONTEXT_TOO_LONG, Reason.INVALID_RESPONSE)
 # Items with these are tried again another day.
 _LEFT = (Reason.BUDGET_EXHAUSTED, Reason.LLM_ERROR)
+# Whether an item is wanted depends on the clustering jobs; a summary that it has is kept either way.
+_UNWANTED = (Reason.JOB_DISABLED, Reason.NOT_IN_ANY_JOB)
+_SUMMARIZED: dict[str, Any] = {"status": ItemStatus.SUMMARIZED, "reason": None}
 
 Row = dict[str, Any]
 Key = tuple[str, str]
@@ -52,7 +57,8 @@ class SummarizeDay:
     lake: Lake
     source: TraceEventSource
     summarizer: Summarizer
-    levels: Sequence[Level]
+    # All of the team, the disabled ones too.
+    jobs: Sequence[ClusteringJob]
     settings: Settings
     now: datetime
     log: logging.Logger
@@ -69,17 +75,19 @@ class SummarizeDay:
             self.lake.lock(TABLE, team_day),
             Checkpoint(self.lake, TABLE, team_day, TRACE_SUMMARIES) as checkpoint,
         ):
-            items = self.source.day_items(team_day, self.levels)
-            rows = rows_without_summary(items, team_day, self.settings, self.now)
+            items = self.source.day_items(team_day, list(Level))
+            asked_for = wanted_items(self.source, team_day, self.jobs)
+            rows = rows_without_summary(items, team_day, asked_for, self.settings, self.now)
             wanted = {_key(row): row for row in rows if row["status"] == ItemStatus.SUMMARIZED}
-            reused = kept_rows(self.lake, team_day, self.summarizer, checkpoint.read(), wanted)
+            kept = kept_rows(self.lake, team_day, self.summarizer, checkpoint.read(), rows)
+            reused = {key: row for key, row in kept.items() if key in wanted}
             todo = {key: row for key, row in wanted.items() if key not in reused}
             self.log.info("%s: %d items, %d to summarize, %d reused", team_day, len(rows), len(todo), len(reused))
             last_day = max(items["last_date"].to_pylist(), default=team_day.day)
             made = self._summarize(team_day, todo, last_day, checkpoint)
-            rows = [reused.get(_key(row)) or made.get(_key(row)) or row for row in rows]
+            rows = [reused.get(_key(row)) or made.get(_key(row)) or _shelved(row, kept) for row in rows]
             table = pa.Table.from_pylist(rows, TRACE_SUMMARIES)
-            version = source_version(rows)
+            version = source_version(rows, self.jobs)
             if ItemStatus.SUMMARIZED not in table["status"].to_pylist():
                 retract(self.lake, ["embeddings"], team_day, version)
             written = self.lake.write(TABLE, team_day, table, version)
@@ -191,13 +199,17 @@ class SummarizeDay:
         }
 
 
-def rows_without_summary(items: pa.Table, team_day: TeamDay, settings: Settings, now: datetime) -> list[Row]:
+def rows_without_summary(
+    items: pa.Table, team_day: TeamDay, wanted: WantedItems, settings: Settings, now: datetime
+) -> list[Row]:
     """One row an item of the source's `day_items`; those that are to be summarized say so already."""
     quiet_since = now - timedelta(minutes=settings.quiet_minutes)
     rows = items.to_pylist()
+    # Before the sample is drawn: what nobody wants takes no place in it.
+    unwanted = {_key(row): wanted.reason_against(*_key(row)) for row in rows}
     sampled: dict[Key, bool] = {}
     for level in Level:
-        of_level = [row for row in rows if row["level"] == level]
+        of_level = [row for row in rows if row["level"] == level and unwanted[_key(row)] is None]
         flags = sample_by_hour(
             [row["item_id"] for row in of_level],
             [row["trace_timestamp"] for row in of_level],
@@ -217,8 +229,8 @@ def rows_without_summary(items: pa.Table, team_day: TeamDay, settings: Settings,
     for row in rows:
         finished = row.pop("last_event_at") <= quiet_since
         row.pop("last_date")
-        reason = None if finished else Reason.NOT_FINISHED
-        if finished and not sampled[_key(row)]:
+        reason = unwanted[_key(row)] if finished else Reason.NOT_FINISHED
+        if reason is None and not sampled[_key(row)]:
             reason = Reason.NOT_SAMPLED
         status = ItemStatus.SKIPPED if reason else ItemStatus.SUMMARIZED
         uuid = summary_uuid(team_day.team, row["level"], row["item_id"])
@@ -227,32 +239,42 @@ def rows_without_summary(items: pa.Table, team_day: TeamDay, settings: Settings,
 
 
 def kept_rows(
-    lake: Lake, team_day: TeamDay, summarizer: Summarizer, checkpointed: pa.Table, wanted: dict[Key, Row]
+    lake: Lake, team_day: TeamDay, summarizer: Summarizer, checkpointed: pa.Table, rows: Iterable[Row]
 ) -> dict[Key, Row]:
-    """Rows of an earlier or killed run that this summarizer would make again just so."""
+    """What an earlier or killed run made of the items of `rows`, and this summarizer would make again just so."""
+    content = {_key(row): row["content_hash"] for row in rows}
     # The checkpoint last: it is newer, and of one item the later row is taken.
     parts = [lake.read(TABLE, team_day)] if lake.exists(TABLE, team_day) else []
     parts.append(checkpointed)
     made_by = (summarizer.model, summarizer.mode, summarizer.prompt_version)
     return {
-        _key(row): row
+        _key(row): row | _SUMMARIZED if row["title"] is not None else row
         for row in pa.concat_tables(parts).to_pylist()
         if _is_final(row)
         if (row["model"], row["mode"], row["prompt_version"]) == made_by
-        if _key(row) in wanted and row["content_hash"] == wanted[_key(row)]["content_hash"]
+        if content.get(_key(row)) == row["content_hash"]
     }
+
+
+def _shelved(row: Row, kept: dict[Key, Row]) -> Row:
+    """The row of an item that is passed over, with the summary that it has: a job that is switched off and on again
+    pays for nothing twice."""
+    before = kept.get(_key(row))
+    if before is None or before["status"] != ItemStatus.SUMMARIZED or row["reason"] not in _UNWANTED:
+        return row
+    return before | {"status": row["status"], "reason": row["reason"]}
 
 
 def _is_final(row: Row) -> bool:
     """Whether the same summarizer would make nothing better of the same content, or would be paid for it again."""
-    if row["status"] == ItemStatus.SUMMARIZED or row["reason"] in (Reason.NO_TEXT, Reason.CONTENT_EXPIRED):
+    if row["title"] is not None or row["reason"] in (Reason.NO_TEXT, Reason.CONTENT_EXPIRED):
         return True
     was_answered = row["latency_s"] is not None or row["input_tokens"] is not None
     return row["reason"] in _ANSWERED and was_answered
 
 
-def source_version(rows: Iterable[Row]) -> str:
-    """Version of the finished items of a day: the same value as `sql/day_stats.sql` gives.
+def source_version(rows: Iterable[Row], jobs: Sequence[ClusteringJob]) -> str:
+    """Version of the finished items of a day, by the value that `sql/day_stats.sql` gives, and of what `jobs` want.
 
     Where items are left for another day, the version is marked as that of a part.
     """
@@ -263,6 +285,7 @@ def source_version(rows: Iterable[Row]) -> str:
     if not finished:
         return ""
     whole = hashlib.sha256(",".join(level + content for level, _, content in finished).encode()).hexdigest()
+    whole = summaries_version(whole, jobs)
     if any(row["reason"] in _LEFT for row in rows):
         return version_of_part(whole, sum(row["status"] == ItemStatus.SUMMARIZED for row in rows))
     return whole

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llma_assets.clustering.result import ALGORITHM_VERSION
+from llma_assets.clustering_jobs import ClusteringJob
+from llma_assets.clustering_jobs.job import items_tag, runs_tag
 from llma_assets.lake import Lake
 from llma_assets.team_day import TeamDay
 
@@ -27,9 +29,14 @@ def is_part(version: str | None) -> bool:
     return version is not None and _PART.search(version) is not None
 
 
-def window_version(lake: Lake, window: Sequence[TeamDay]) -> str:
-    """Version of what the window's embeddings were made from, as stored in the lake."""
-    return combine({day: lake.source_version("embeddings", day) or "" for day in window})
+def window_version(lake: Lake, window: Sequence[TeamDay], jobs: Sequence[ClusteringJob]) -> str:
+    """Version of what the window's embeddings were made from, as stored in the lake, and of the jobs that it has."""
+    return combine({day: lake.source_version("embeddings", day) or "" for day in window}, jobs)
+
+
+def summaries_version(items_version: str, jobs: Sequence[ClusteringJob]) -> str:
+    """Version of a day's summaries: of its items, and of which of them the jobs want."""
+    return _with(items_version, items_tag(jobs))
 
 
 def embeddings_version(summaries_version: str, recipe: str) -> str:
@@ -42,10 +49,16 @@ def is_version_of(embeddings: str | None, summaries_version: str) -> bool:
     return embeddings is not None and embeddings.partition("/")[0] == summaries_version
 
 
-def combine(versions: Mapping[TeamDay, str]) -> str:
-    """One version out of a version a day; days without items do not count."""
+def combine(versions: Mapping[TeamDay, str], jobs: Sequence[ClusteringJob]) -> str:
+    """One version out of a version a day and the jobs; days without items do not count."""
     lines = [f"{day} {version}" for day, version in sorted(versions.items()) if version]
-    return hashlib.sha256("\n".join([ALGORITHM_VERSION, *lines]).encode()).hexdigest() if lines else ""
+    version = hashlib.sha256("\n".join([ALGORITHM_VERSION, *lines]).encode()).hexdigest() if lines else ""
+    return _with(version, runs_tag(jobs))
+
+
+def _with(version: str, tag: str) -> str:
+    """`version` as it is without a tag: a team without jobs of its own has the versions that it always had."""
+    return hashlib.sha256(f"{version}\n{tag}".encode()).hexdigest() if version and tag else version
 
 
 def run_days(team_day: TeamDay, runs: Sequence[Mapping[str, Any]]) -> list[TeamDay]:

@@ -38,8 +38,8 @@ def source(lake: Lake) -> LakeEventSource:
 
 def summarize(lake: Lake, day: TeamDay, summarizer: Summarizer | None = None, now=NOW) -> StageReport:
     """The stage trace_summaries."""
-    levels = [job.level for job in clustering_jobs(day.team)]
-    stage = SummarizeDay(lake, source(lake), summarizer or ExtractiveSummarizer(), levels, load_settings(), now, LOG)
+    jobs = clustering_jobs(day.team, load_settings())
+    stage = SummarizeDay(lake, source(lake), summarizer or ExtractiveSummarizer(), jobs, load_settings(), now, LOG)
     return stage.run(day)
 
 
@@ -51,7 +51,8 @@ def embed(lake: Lake, day: TeamDay) -> StageReport:
 def cluster(lake: Lake, day: TeamDay, method: str = "hdbscan", min_items: int = 20) -> StageReport:
     """The stages cluster_assignments, cluster_lineage and cluster_metrics; the report of the first."""
     params = ClusteringParams(method=method)  # type: ignore[arg-type]
-    report = ClusterWindow(lake, clustering_jobs(day.team), params, 7, 7, 2_000, min_items, LOG).run(day)
+    jobs = clustering_jobs(day.team, load_settings())
+    report = ClusterWindow(lake, jobs, params, 7, 7, 2_000, min_items, LOG, source=source(lake)).run(day)
     match_clusters(lake, day)
     measure(lake, day)
     return report

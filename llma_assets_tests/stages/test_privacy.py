@@ -86,9 +86,9 @@ def remote(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
 def run_all(lake: Lake, providers: Providers) -> None:
     """Summaries, vectors and names of the day."""
     with providers.open_summarizer(LlmTask("trace_summaries", DAY), lake, lambda: NOW) as opened:
-        levels = [job.level for job in clustering_jobs(DAY.team)]
+        jobs = clustering_jobs(DAY.team, load_settings())
         SummarizeDay(
-            lake, source(lake), opened.provider, levels, load_settings(), NOW, LOG, redactor=opened.redactor
+            lake, source(lake), opened.provider, jobs, load_settings(), NOW, LOG, redactor=opened.redactor
         ).run(DAY)
     with providers.open_embedder(LlmTask("embeddings", DAY), lake, lambda: NOW) as opened:
         EmbedDay(lake, opened.provider, load_settings().embedding_recipe, LOG).run(DAY)

@@ -7,5 +7,5 @@ SELECT
     method, params, seed, algorithm_version, embedding_model, silhouette, relative_validity, optimal_k, inertia,
     guard_path, min_items, job_id,
     items_learned, items_borderline, raw_noise_share, largest_share, diversity, layout_silhouette, mean_persistence,
-    stability, themes, theme_stability, ladder
+    stability, themes, theme_stability, ladder, job_filters
 FROM cluster_assignments;

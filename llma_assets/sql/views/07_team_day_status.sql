@@ -19,7 +19,8 @@ reasons AS (
 summarized AS (
     SELECT team_id, date,
         count(*) AS items,
-        count(*) FILTER (reason IS NULL OR reason <> 'not_sampled' AND reason <> 'not_finished') AS sampled,
+        count(*) FILTER (reason IS NULL OR reason NOT IN ('not_sampled', 'not_finished', 'job_disabled', 'not_in_any_job'))
+            AS sampled,
         count(*) FILTER (status = 'summarized') AS summarized,
         count(*) FILTER (status = 'failed') AS failed,
         count(*) FILTER (reason = 'budget_exhausted') AS unpaid,
@@ -52,7 +53,9 @@ clustered AS (
     SELECT team_id, date,
         CAST(sum(len(clusters)) AS BIGINT) AS clusters,
         CAST(sum(items_analyzed) AS BIGINT) AS analyzed,
-        string_agg(level || ': ' || reason || ' (' || items_in_window || ' of ' || min_items || ')', '; ' ORDER BY level)
+        bool_and(coalesce(reason, '') = 'job_disabled') AS all_disabled,
+        string_agg(if(job_id = '', level, job_name) || ': ' || reason || ' (' || items_in_window || ' of ' || min_items || ')',
+                   '; ' ORDER BY level, job_id)
             FILTER (reason IS NOT NULL) AS refused
     FROM cluster_assignments GROUP BY ALL
 ),
@@ -105,7 +108,7 @@ joined AS (
         END AS budget,
         items IS NULL AS never_summarized,
         analyzed IS NULL AS never_clustered,
-        analyzed, refused, commonest,
+        analyzed, refused, coalesce(all_disabled, false) AS all_disabled, commonest,
         coalesce((SELECT min_items FROM lake_team_minimum AS own WHERE own.team_id = days.team_id),
                  (SELECT min_items FROM lake_settings)) AS min_items
     FROM days
@@ -130,7 +133,7 @@ SELECT
         WHEN never_summarized OR batch IS NOT NULL THEN 'waiting'
         WHEN items > 0 AND summarized = 0 THEN 'nothing'
         WHEN embedded < summarized AND embedded = 0 THEN 'waiting'
-        WHEN window_items < min_items OR analyzed = 0 THEN 'nothing'
+        WHEN window_items < min_items OR analyzed = 0 OR all_disabled THEN 'nothing'
         ELSE 'waiting'
     END AS status,
     CASE
@@ -140,6 +143,7 @@ SELECT
         WHEN never_summarized THEN 'not summarized yet'
         WHEN items > 0 AND summarized = 0 THEN coalesce(commonest, 'no_items')
         WHEN embedded = 0 AND summarized > 0 THEN coalesce(budget, 'not embedded yet')
+        WHEN all_disabled THEN 'job_disabled'
         WHEN window_items < min_items THEN 'too_few_items (' || window_items || ' of ' || min_items || ')'
         WHEN analyzed = 0 THEN refused
         WHEN never_clustered THEN 'not clustered yet'

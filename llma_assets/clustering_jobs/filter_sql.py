@@ -1,0 +1,54 @@
+"""What filters mean, as SQL over one event. Pure: fixed fragments, every name and value bound."""
+
+from collections.abc import Sequence
+
+from llma_assets.clustering_jobs.filters import NUMBER, Operator, PropertyFilter
+from llma_assets.clustering_jobs.regex import MAX_TEXT_CHARS
+
+# Of the event itself, in place of a property of that name.
+COLUMNS = ("event", "distinct_id")
+_NUMBER_TYPES = "('BIGINT', 'UBIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE')"
+# Above it neighbouring whole numbers are the same double.
+_EXACT_BELOW = 2.0**53
+
+
+def condition(filters: Sequence[PropertyFilter], prefix: str, parameters: dict[str, object]) -> str:
+    """An expression over the columns `event`, `distinct_id` and `properties` (JSON): whether an event satisfies all
+    `filters`; never null.
+
+    Args:
+        prefix: of the names of the parameters, letters and digits.
+        parameters: gets a value for each name in the expression.
+    """
+    terms = [_term(one, f"{prefix}_{number}", parameters) for number, one in enumerate(filters)]
+    return " AND ".join(terms) or "true"
+
+
+def _term(one: PropertyFilter, key: str, parameters: dict[str, object]) -> str:
+    if one.name in COLUMNS:
+        text, kind = one.name, "'VARCHAR'"
+    else:
+        # A JSON pointer takes every name literally, dots, quotes and dollars too.
+        parameters[f"{key}_path"] = "/" + one.name.replace("~", "~0").replace("/", "~1")
+        text, kind = f"json_extract_string(properties, ${key}_path)", f"json_type(properties, ${key}_path)"
+    if one.operator == Operator.IS_SET:
+        return f"({text} IS NOT NULL)"
+    if one.operator == Operator.IS_NOT_SET:
+        return f"({text} IS NULL)"
+    if one.operator in (Operator.GT, Operator.LT):
+        parameters[f"{key}_number"] = one.number
+        sign = ">" if one.operator == Operator.GT else "<"
+        number = f"CASE WHEN regexp_full_match({text}, '{NUMBER}') THEN TRY_CAST({text} AS DOUBLE) END"
+        return f"coalesce({number} {sign} ${key}_number, false)"
+    parameters[f"{key}_value"] = one.value
+    value = f"${key}_value"
+    if one.operator == Operator.REGEX:
+        return f"coalesce(regexp_matches(left({text}, {MAX_TEXT_CHARS}), {value}), false)"
+    if one.operator in (Operator.CONTAINS, Operator.NOT_CONTAINS):
+        holds = f"coalesce(contains(lower({text}), lower({value})), false)"
+        return holds if one.operator == Operator.CONTAINS else f"NOT {holds}"
+    same = f"{text} = {value}"
+    if one.number is not None and abs(one.number) < _EXACT_BELOW:
+        parameters[f"{key}_number"] = one.number
+        same += f" OR ({kind} IN {_NUMBER_TYPES} AND TRY_CAST({text} AS DOUBLE) = ${key}_number)"
+    return f"{'' if one.operator == Operator.EXACT else 'NOT '}coalesce({same}, false)"
