@@ -163,6 +163,9 @@ def test_filters_colours_and_order_are_in_the_address(opened: Open) -> None:
     page.locator("#map-color").select_option("day")
     assert page.locator(".legend li").count() == 7
     assert "errors=" not in page.url and "color=day" in page.url
+    page.evaluate("location.hash = '#overview?color=latency&day=2026-03-04'")
+    assert page.locator("#map-color").input_value() == "latency"
+    assert page.locator(".active-count").inner_text() == "14 of 96 traces"
 
 
 def test_sorting_answers_what_costs_most(opened: Open) -> None:

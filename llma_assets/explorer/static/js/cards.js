@@ -37,7 +37,7 @@ function clusterCard(run, state, cluster, count, onHover) {
     first && h("p", { class: "card-text" }, isNoise(cluster) ? "Items that resemble too few others to form a cluster." : first),
     h("div", { class: "card-size" },
       h("span", { class: "size" }, count === cluster.size ? formatInteger(count) : `${formatInteger(count)} of ${formatInteger(cluster.size)}`),
-      h("span", { class: "share" }, formatShare(cluster.share)), shareBar(cluster.share, color), sparkline(isNoise(cluster) ? null : cluster.trend)),
+      h("span", { class: "share" }, formatShare(cluster.share)), shareBar(cluster.size / run.largest, color), sparkline(isNoise(cluster) ? null : cluster.trend)),
     h("dl", { class: "figures" },
       figure(formatMoney(metrics.avg_cost), "cost each", metrics.lift?.avg_cost),
       figure(formatSeconds(metrics.avg_latency), "latency", metrics.lift?.avg_latency),

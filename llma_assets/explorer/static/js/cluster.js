@@ -39,7 +39,7 @@ function mountCluster(root, run, state) {
       h("div", { class: "column" },
         h("section", { class: "pane" }, h("h2", {}, "On the map"), canvas),
         hasTrend && h("section", { class: "pane" }, h("h2", {}, "Day by day"), trendBox, trendTable(cluster.trend)),
-        h("section", { class: "pane" }, h("h2", {}, "Why this name"), nameReasons(cluster)))),
+        h("section", { class: "pane" }, h("h2", {}, "Why this name"), nameReasons(run, cluster)))),
     filters, list);
   const trend = hasTrend ? createTrend(trendBox, cluster.trend, color()) : null;
   const map = createMap(canvas, run, {
@@ -97,9 +97,10 @@ function namesPane(heading, names, color) {
       h("span", { class: "name-bar-name" }, one.name), h("span", { class: "name-bar-share" }, formatShare(one.share)), shareBar(one.share, color()), h("span", { class: "name-bar-lift" }, liftText(one.lift, false))))));
 }
 
-function nameReasons(cluster) {
+function nameReasons(run, cluster) {
   const lines = [SOURCES[cluster.label_source] ?? (cluster.label_source ? `Source of the name: ${cluster.label_source}.` : null),
-    NAME_REASONS[cluster.name_reason] ?? (cluster.name_reason ? `Reason: ${cluster.name_reason}.` : null), CHANGES[cluster.change]];
+    NAME_REASONS[cluster.name_reason] ?? (cluster.name_reason ? `Reason: ${cluster.name_reason}.` : null),
+    run.earlier_run_id ? CHANGES[cluster.change] : null];
   if (cluster.previous_title && cluster.previous_title !== cluster.title) lines.push(`Before it was called “${cluster.previous_title}”.`);
   return [h("ul", { class: "description" }, lines.filter(Boolean).map((line) => h("li", {}, line))), cluster.lineage_id && h("p", { class: "lineage" }, "Lineage ", copyable(cluster.lineage_id, "the lineage"))];
 }

@@ -41,7 +41,7 @@ function mountCompare(root, run, state) {
 function compareTable(run, rows, isPrevious) {
   const widest = Math.max(0.01, ...rows.map((row) => Math.abs(row.step)));
   return h("table", { class: "compare" },
-    h("thead", {}, h("tr", {}, ["Cluster", "Items", "Share", "Change of share", "Cost each", "With errors"].map((name, place) => h("th", { scope: "col", class: place && place !== 3 ? "number" : "" }, name)))),
+    h("thead", {}, h("tr", {}, ["Cluster", "Items", "Share", "Change of share", "Cost each", "With errors"].map((name, place) => h("th", { scope: "col", class: ["", "number", "number wide", "", "number", "number"][place] }, name)))),
     h("tbody", { "data-list": true }, rows.map((row) => compareRow(run, row, widest, isPrevious))));
 }
 
@@ -61,7 +61,7 @@ function compareRow(run, row, widest, isPrevious) {
   return h("tr", { class: now ? "" : "row-gone" },
     h("th", { scope: "row" }, title, rowBadge(row, isPrevious), renamed),
     h("td", { class: "number" }, pair((side) => (side ? formatInteger(side.size) : NONE))),
-    h("td", { class: "number" }, pair((side) => (side ? formatShare(side.share) : NONE))),
+    h("td", { class: "number wide" }, pair((side) => (side ? formatShare(side.share) : NONE))),
     h("td", {}, stepBar(step, widest)),
     h("td", { class: "number" }, figure("avg_cost", formatMoney)),
     h("td", { class: "number" }, figure("error_rate", formatShare)));

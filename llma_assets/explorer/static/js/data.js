@@ -17,6 +17,7 @@ function runOf({ run: id, level }) {
   run.itemById = new Map(items.id.map((id, index) => [id, index]));
   run.members = new Map(run.clusters.map((cluster) => [cluster.cluster_id, []]));
   items.cluster.forEach((cluster, index) => run.members.get(cluster)?.push(index));
+  run.largest = Math.max(1, ...run.clusters.map((cluster) => cluster.size));
   run.days = [...new Set(items.t.map(dayOf))].sort();
   // Themes of one cluster each would say everything twice.
   run.grouped = run.themes.length > 1 && run.themes.length < run.clusters.filter((cluster) => !isNoise(cluster)).length;
@@ -45,7 +46,14 @@ function growth(run, cluster) {
 const shellWord = (text) => (/^[A-Za-z0-9._:-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 const traceCommand = (run, index) => `llma trace ${shellWord(traceId(run, index))} --team ${shellWord(REPORT.team)}`;
 
+// The chunks stand behind this script, so that the map is drawn before a browser has read them.
+const allRead = new Promise((resolve) => {
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", resolve);
+  else resolve();
+});
+
 async function unpackChunk(number) {
+  await allRead;
   if (!chunkCache.has(number)) {
     const text = document.getElementById(`chunk-${number}`).textContent;
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));

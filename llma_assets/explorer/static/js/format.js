@@ -63,8 +63,8 @@ function liftWords(lift) {
 /** The metrics in the order in which they are shown; `dear` = more of it is worse. */
 const METRICS = [
   { key: "avg_cost", name: "Cost each", short: "each", format: formatMoney },
-  { key: "avg_latency", name: "Latency, average", short: "on average", format: formatSeconds },
-  { key: "p95_latency", name: "Latency, 95th percentile", short: "p95", format: formatSeconds },
+  { key: "avg_latency", name: "Latency", short: "on average", format: formatSeconds },
+  { key: "p95_latency", name: "Slowest 5% from", short: "p95", format: formatSeconds },
   { key: "avg_tokens", name: "Tokens each", short: "tokens", format: formatCompact },
   { key: "avg_generations", name: "Model calls each", short: "calls", format: formatCompact },
   { key: "cost_per_million_tokens", name: "Cost of a million tokens", short: "a million tokens", format: formatMoney },

@@ -23,7 +23,7 @@ function itemTable(run, state, indices, heading) {
   const page = Math.min(pages, Math.max(1, Number.parseInt(state.page, 10) || 1));
   const rows = ordered.slice((page - 1) * PAGE_SIZE, page * PAGE_SIZE);
   const options = Object.entries(ORDERS).map(([key, [name]]) => [key, name]);
-  const columns = [["Item", ""], ["When", "wide"], ["Cost", "number"], ["Latency", "number"], ["Tokens", "number wide"], ["Errors", "number"], ["Model", "wide"]];
+  const columns = [["Item", ""], ["When", "wide"], ["Cost", "number"], ["Latency", "number wide"], ["Tokens", "number wide"], ["Errors", "number"], ["Model", "wide"]];
   return [
     h("div", { class: "pane-head" }, h("h2", {}, heading), selectBox("order", "Order", options, state.order, (value) => change({ order: value, page: "" }, true))),
     rows.length === 0 ? h("p", { class: "empty" }, "No item passes these filters.") : h("div", { class: "table-box" },
@@ -42,7 +42,7 @@ function itemRow(run, index) {
       items.borderline?.[index] ? h("span", { class: "tag" }, "borderline") : null),
     h("td", { class: "wide nowrap" }, formatTime(items.t[index])),
     h("td", { class: "number" }, formatMoney(items.cost[index])),
-    h("td", { class: "number" }, formatSeconds(items.latency[index])),
+    h("td", { class: "number wide" }, formatSeconds(items.latency[index])),
     h("td", { class: "number wide" }, formatCompact(items.tokens[index])),
     h("td", { class: `number${items.errors[index] ? " bad" : ""}` }, items.errors[index] ? formatInteger(items.errors[index]) : "0"),
     h("td", { class: "wide" }, items.models[index].map((model) => run.models[model]).join(", ") || NONE));

@@ -59,7 +59,7 @@ function pointSeries(map) {
 function labelSeries(map) {
   const { run } = map;
   const { ink, ground, font } = inkOf(map.box);
-  const far = map.color === "theme" && run.grouped && run.clusters.length > 12 && zoomOf(map) < 1.5;
+  const far = map.color !== "cluster" && run.grouped && run.clusters.length > 12 && zoomOf(map) < 1.5;
   const names = far
     ? run.themes.map((theme) => {
       const clusters = run.clusters.filter((cluster) => cluster.theme_id === theme.theme_id);
@@ -68,7 +68,13 @@ function labelSeries(map) {
     : run.clusters.filter((cluster) => !isNoise(cluster)).map((cluster) => ({
       title: clusterTitle(cluster), size: cluster.size, indices: run.members.get(cluster.cluster_id), cluster: cluster.cluster_id,
     }));
-  const shown = map.focus === null ? names : names.filter((name) => name.cluster === map.focus);
+  const shown = (name) => (map.focus === null || name.cluster === map.focus) && name.indices.some((index) => !map.mask || map.mask[index]);
+  const data = names.filter(shown).map((name) => ({
+    value: labelPlace(run, name.indices),
+    name: labelText(name.title),
+    cluster: name.cluster,
+    symbolSize: Math.sqrt(name.size),
+  }));
   return {
     type: "scatter",
     id: "labels",
@@ -77,21 +83,23 @@ function labelSeries(map) {
     cursor: "pointer",
     symbol: "circle",
     itemStyle: { color: "transparent" },
-    labelLayout: ({ labelRect: { x, width, y } }) => ({
-      hideOverlap: true, dx: Math.max(4 - x, 0) + Math.min(map.box.clientWidth - 4 - x - width, 0), dy: Math.max(4 - y, 0),
-    }),
-    data: shown.filter((name) => name.indices.length && (!map.mask || name.indices.some((index) => map.mask[index]))).map((name) => ({
-      value: labelPlace(run, name.indices),
-      name: labelText(name.title),
-      cluster: name.cluster,
-      symbolSize: Math.sqrt(name.size),
-    })),
+    labelLayout: ({ dataIndex, labelRect }) => ({ hideOverlap: true, ...intoView(map, data[dataIndex].value, labelRect) }),
+    data,
     label: {
       show: map.bright === null, formatter: (point) => point.name, color: ink, fontFamily: font, fontSize: far ? 13 : 12, fontWeight: far ? 650 : 550,
-      lineHeight: 15, align: "center", position: "top", distance: 7, textBorderColor: ground, textBorderWidth: 4,
+      minMargin: 6, lineHeight: 15, align: "center", position: "top", distance: 7, textBorderColor: ground, textBorderWidth: 4,
     },
     emphasis: { disabled: true },
   };
+}
+
+/** How far a name has to move to be read whole where its place is in view. */
+function intoView(map, place, { width, height }) {
+  const [x, y] = toPixel(map)(place);
+  const [wide, high] = [map.box.clientWidth, map.box.clientHeight];
+  if (x < 0 || y < 0 || x > wide || y > high) return { dx: 0, dy: 0 };
+  const [left, top] = [x - width / 2, y - height - 14];
+  return { dx: Math.max(4 - left, 0) + Math.min(wide - 4 - left - width, 0), dy: Math.max(4 - top, 0) };
 }
 
 function drawMap(map) {

@@ -46,6 +46,7 @@ function mountOverview(root, run, state) {
 
   function draw() {
     map.update(shown.color, mask);
+    root.querySelector("#map-color").value = shown.color;
     replaceChildren(legend, legendOf(run, shown.color, mask));
     replaceChildren(root.querySelector(".side-tools"), sortTools(run, shown), filterPanelKept(root, run, shown));
     replaceChildren(filters, activeFilters(run, shown, mask));
@@ -91,10 +92,10 @@ function sortTools(run, state) {
 function runHeading(run) {
   const clusters = run.clusters.filter((cluster) => !isNoise(cluster)).length;
   const nouns = run.level === "generation" ? "generations" : "traces";
-  const themes = run.grouped ? ` in ${plural(run.themes.length, "theme")}` : "";
+  const themes = run.grouped ? `in ${plural(run.themes.length, "theme")}` : null;
   const sampled = run.items_analyzed < run.items_in_window ? `${formatInteger(run.items_analyzed)} of ${formatInteger(run.items_in_window)}` : formatInteger(run.items_analyzed);
   return h("div", { class: "hero-words" },
-    h("h1", {}, `${sampled} ${nouns}, ${plural(clusters, "cluster")}${themes}`),
+    h("h1", {}, [`${sampled} ${nouns},`, plural(clusters, "cluster"), themes].filter(Boolean).map((part, place) => [place ? " " : "", h("span", { class: "nowrap" }, part)])),
     h("p", { class: "hero-facts" }, `${formatWindow(run)} (UTC)  ·  ${run.job_name}`),
     (run.warnings ?? []).map((warning) => h("p", { class: "warning", role: "note" }, h("strong", {}, "Note: "), warning)));
 }
@@ -133,7 +134,7 @@ function answers(run) {
     answer("Fails most", failing, (cluster) => `${formatShare(cluster.metrics.error_rate)} with errors${lift(cluster, "error_rate")}`, "No cluster has two items with errors"),
     fresh
       ? answer("New", fresh, (cluster) => `${plural(cluster.size, itemNoun(run))}, first seen ${formatDay(cluster.first_seen ?? REPORT.date)}`)
-      : answer("Grown", grown, (cluster) => `from ${formatShare(before(run, cluster).share)} to ${formatShare(cluster.share)} of all`, "Nothing new, nothing much larger"));
+      : answer("Grown", grown, (cluster) => `from ${formatShare(before(run, cluster).share)} to ${formatShare(cluster.share)} of all`, run.earlier_run_id ? "Nothing new, nothing much larger" : "There is no earlier run to compare with"));
 }
 
 function mapWords(run) {
