@@ -9,6 +9,7 @@ contents. Results go to benchmarks/results/report.json.
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -48,6 +49,7 @@ def main(source: Path, home: Path) -> None:
     cases = []
     for content, max_bytes in CASES:
         chosen = environment | {"LLMA_REPORT_CONTENT": content, "LLMA_REPORT_MAX_BYTES": str(max_bytes)}
+        shutil.rmtree(home / "cluster_report", ignore_errors=True)
         cases.append({"content": content, "max_bytes": max_bytes} | measure(chosen))
         print(json.dumps(cases[-1]))
     versions = {name: version(name) for name in ("duckdb", "numpy", "pyarrow", "orjson")}
@@ -87,13 +89,20 @@ def measure(environment: dict[str, str]) -> dict[str, Any]:
     command = [sys.executable, __file__, "--page"]
     started = time.monotonic()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    output, peak_kib = process.communicate()
+    output, costs = process.communicate()
     wall_s = time.monotonic() - started
     if process.returncode:
-        raise SystemExit(f"{command} ended with {process.returncode}: {peak_kib}")
+        raise SystemExit(f"{command} ended with {process.returncode}: {costs}")
     told = json.loads(output)
+    cpu_s, peak_kib = costs.split()[-2:]
     names = ("bytes", "items", "items_shown", "details", "texts", "excerpts")
-    measured = {"wall_s": round(wall_s, 2), "peak_rss_mib": round(int(peak_kib.split()[-1]) / 1024)}
+    if not told["is_new"]:
+        raise SystemExit("the page was there already: nothing was measured")
+    measured = {
+        "wall_s": round(wall_s, 2),
+        "cpu_s": round(float(cpu_s), 2),
+        "peak_rss_mib": round(int(peak_kib) / 1024),
+    }
     return measured | {name: told[name] for name in names}
 
 
@@ -103,7 +112,8 @@ def page() -> None:
 
     app(["report", "--team", "bench", "--json"], standalone_mode=False)
     lines = Path("/proc/self/status").read_text().splitlines()
-    print(next(line for line in lines if line.startswith("VmHWM")).split()[1], file=sys.stderr)
+    peak_kib = next(line for line in lines if line.startswith("VmHWM")).split()[1]
+    print(time.process_time(), peak_kib, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ WHOLE_SHARE = 0.65
 _TAG_BYTES = 90
 # What a character of a text, and an excerpt, take in the page at least, as measured on agents' traces; which texts
 # to read is decided by these, what fits by the bytes themselves.
-_LEAST_BYTES_PER_CHAR = 0.12
-_LEAST_EXCERPT_BYTES = 500
+_LEAST_BYTES_PER_CHAR = 0.2
+_LEAST_EXCERPT_BYTES = 550
 
 # With the whole text, and with a part of it.
 Variants = tuple[Json, Json]
