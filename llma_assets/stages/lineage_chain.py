@@ -29,29 +29,39 @@ _COLUMNS = [
 ]
 
 
-def lineages(lake: Lake, run: dict[str, Any], max_runs: int = MAX_RUNS) -> dict[int, dict[str, str | None]]:
-    """`lineage_id` and `change` of each cluster of `run`, a row of `cluster_assignments`.
+def lineages(lake: Lake, run: dict[str, Any], max_runs: int = MAX_RUNS) -> dict[int, dict[str, Any]]:
+    """What is known of the lineage of each cluster of `run`, a row of `cluster_assignments`.
+
+    Returns:
+        By cluster id: `lineage_id` and `first_seen` (a date), both None where the lineage is too long; `change`, how
+        the cluster came to be in this run; `is_new_topic`, whether the first cluster of the lineage was born beside
+        clusters of an earlier run.
 
     Raises:
         PartitionMissing: the day's lineage was never written, or is of other clusters.
     """
-    found: dict[int, dict[str, str | None]] = {}
+    found: dict[int, dict[str, Any]] = {}
     # The cluster of today that each open end leads to.
     open_ends: dict[int, int] = {}
     steps = _runs_back(lake, run)
-    for number, (run_id, edges) in enumerate(steps):
+    for number, (run_id, day, edges) in enumerate(steps):
         if number == 0:
             if edges is None:
                 raise PartitionMissing(f"cluster_lineage {run['date']}|{run['team_id']} is of other clusters")
             for edge in edges:
                 if edge["cluster_id"] is not None:
                     change = _first_change(edges, edge["cluster_id"])
-                    found[edge["cluster_id"]] = {"lineage_id": None, "change": change}
+                    unknown = {"lineage_id": None, "first_seen": None, "is_new_topic": False}
+                    found[edge["cluster_id"]] = unknown | {"change": change}
             open_ends = {cluster_id: cluster_id for cluster_id in found}
         before = {edge["cluster_id"]: edge["earlier_cluster_id"] for edge in edges or [] if _is_kept(edge)}
         for cluster_id, today in open_ends.items():
             if cluster_id not in before:
-                found[today]["lineage_id"] = lineage_id(run_id, cluster_id)
+                found[today] |= {
+                    "lineage_id": lineage_id(run_id, cluster_id),
+                    "first_seen": day,
+                    "is_new_topic": _is_new_topic(edges or [], cluster_id),
+                }
         open_ends = {before[end]: today for end, today in open_ends.items() if end in before}
         if not open_ends or number + 1 >= max_runs:
             break
@@ -80,8 +90,7 @@ def way_back(lake: Lake, run: dict[str, Any], since: date, max_runs: int = MAX_R
     passed: list[PassedRun] = []
     # Where the cluster of a passed run, by its place in `passed`, was in the run at hand.
     open_ends: dict[tuple[int, int], int] = {}
-    day: date = run["date"]
-    for number, (run_id, edges) in enumerate(_runs_back(lake, run)):
+    for number, (run_id, day, edges) in enumerate(_runs_back(lake, run)):
         is_passed = number <= 1 or day >= since
         if is_passed:
             passed.append(PassedRun(run_id, day))
@@ -93,27 +102,25 @@ def way_back(lake: Lake, run: dict[str, Any], since: date, max_runs: int = MAX_R
         open_ends = {place: before[end] for place, end in open_ends.items() if end in before}
         if number + 1 >= max_runs or not (open_ends or is_passed):
             break
-        if edges and edges[0]["earlier_date"] is not None:
-            day = edges[0]["earlier_date"]
     return passed
 
 
-def _runs_back(lake: Lake, run: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]] | None]]:
-    """The run and those before it, newest first, each with its edges; None for the last if it has none."""
+def _runs_back(lake: Lake, run: dict[str, Any]) -> Iterator[tuple[str, date, list[dict[str, Any]] | None]]:
+    """The run and those before it, newest first, each with its day and edges; None for the last if it has none."""
     run_id: str = run["clustering_run_id"]
     team, day, content_hash = run["team_id"], run["date"], run["content_hash"]
     while True:
         edges = _edges(lake, TeamDay(team, day), run_id, content_hash)
         before = edges[0] if edges else None
         if before is None or before["earlier_date"] is None:
-            yield run_id, edges
+            yield run_id, day, edges
             return
         day_before, id_before = before["earlier_date"], before["earlier_clustering_run_id"]
         if not _is_present(lake, TeamDay(team, day_before), id_before, before["earlier_content_hash"]):
             # Made between other clusters than there are now: they lead nowhere.
-            yield run_id, [edge | {"earlier_cluster_id": None, "change": Change.BORN} for edge in edges or []]
+            yield run_id, day, [edge | {"earlier_cluster_id": None, "change": Change.BORN} for edge in edges or []]
             return
-        yield run_id, edges
+        yield run_id, day, edges
         day, run_id, content_hash = day_before, id_before, before["earlier_content_hash"]
 
 
@@ -130,6 +137,12 @@ def _is_present(lake: Lake, team_day: TeamDay, run_id: str, content_hash: str) -
         return False
     rows = lake.read("cluster_assignments", team_day, ["clustering_run_id", "content_hash"]).to_pylist()
     return {"clustering_run_id": run_id, "content_hash": content_hash} in rows
+
+
+def _is_new_topic(edges: list[dict[str, Any]], cluster_id: int) -> bool:
+    """Whether the cluster was born in a run that had clusters to compare with."""
+    own = {edge["change"] for edge in edges if edge["cluster_id"] == cluster_id}
+    return own == {Change.BORN} and any(edge["earlier_cluster_id"] is not None for edge in edges)
 
 
 def _is_kept(edge: dict[str, Any]) -> bool:
