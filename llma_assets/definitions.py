@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from llma_assets.alert_checks import alert_checks
+from llma_assets.assets.cluster_alerts import cluster_alerts
 from llma_assets.assets.cluster_assignments import cluster_assignments
 from llma_assets.assets.cluster_events import cluster_events
 from llma_assets.assets.cluster_labels import cluster_labels
@@ -11,6 +13,7 @@ from llma_assets.assets.cluster_report import cluster_report
 from llma_assets.assets.embeddings import embeddings
 from llma_assets.assets.trace_events import trace_events
 from llma_assets.assets.trace_summaries import trace_summaries
+from llma_assets.automation.alert_sensor import alert_sensor
 from llma_assets.automation.openai_batch_sensor import openai_batch_sensor
 from llma_assets.automation.schedules import daily_clusters, hourly_summaries
 from llma_assets.automation.team_discovery_sensor import team_discovery_sensor
@@ -48,11 +51,12 @@ defs = dg.Definitions(
         cluster_metrics,
         cluster_events,
         cluster_report,
+        cluster_alerts,
     ],
-    asset_checks=[*zero_item_checks, has_structure],
+    asset_checks=[*zero_item_checks, has_structure, *alert_checks],
     jobs=[summarize_traces, cluster_traces],
     schedules=[hourly_summaries, daily_clusters],
-    sensors=[team_discovery_sensor, openai_batch_sensor],
+    sensors=[team_discovery_sensor, openai_batch_sensor, alert_sensor],
     resources=resources(load_settings()),
     # One process a run: the assets are short, and a process each would load Dagster each time.
     executor=dg.in_process_executor,

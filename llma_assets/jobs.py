@@ -22,7 +22,9 @@ cluster_traces = dg.define_asset_job(
         "cluster_metrics",
         "cluster_events",
         "cluster_report",
+        "cluster_alerts",
     ),
-    description="Cluster, match with the run before, name, measure, emit and show the window of one (team, day).",
+    description="Cluster, match with the run before, name, measure, emit and show the window of one (team, day), and "
+    "find what somebody should be told.",
     tags={"dagster/max_runtime": str(CLUSTER_MAX_RUNTIME_S)},
 )

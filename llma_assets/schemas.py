@@ -505,6 +505,48 @@ LLM_BATCHES = pa.schema(
     ]
 )
 
+# What somebody should be told of a day's clusters. A finding that lasts is on every day, under the same alert_id.
+CLUSTER_ALERTS = pa.schema(
+    [
+        *_PARTITION,
+        _required("alert_id", pa.string()),
+        _required("kind", pa.string()),
+        # What it was found of: a lineage id, a level (and clustering job), or the first day of a gap.
+        _required("subject", pa.string()),
+        _required("since", pa.date32()),
+        pa.field("level", pa.string()),
+        pa.field("clustering_run_id", pa.string()),
+        pa.field("cluster_id", pa.int32()),
+        pa.field("lineage_id", pa.string()),
+        pa.field("title", pa.string()),
+        _required("text", pa.string()),
+        # JSON object of the numbers by name, the limit among them.
+        _required("figures", pa.string()),
+    ]
+)
+
+# What became of telling it. The partition is that of the finding's `since`, so that an alert_id has one place.
+ALERT_DELIVERIES = pa.schema(
+    [
+        *_PARTITION,
+        _required("alert_id", pa.string()),
+        _required("kind", pa.string()),
+        _required("found_date", pa.date32()),
+        # pending, sending (written before each attempt), retrying, delivered, or dead: given up for the reason `error`.
+        _required("status", pa.string()),
+        _required("attempts", pa.int32()),
+        # Of the receiver's last answer; null where there was none.
+        pa.field("status_code", pa.int32()),
+        pa.field("error", pa.string()),
+        # JSON of what is sent, without what the format makes of it.
+        _required("message", pa.string()),
+        _required("recorded_at", _TIMESTAMP),
+        pa.field("attempted_at", _TIMESTAMP),
+        pa.field("next_attempt_at", _TIMESTAMP),
+        pa.field("delivered_at", _TIMESTAMP),
+    ]
+)
+
 # Tables with one file a (team, day).
 PARTITION_TABLES = {
     "trace_summaries": TRACE_SUMMARIES,
@@ -516,6 +558,8 @@ PARTITION_TABLES = {
     "cluster_events": CLUSTER_EVENTS,
     "cluster_report": CLUSTER_REPORT,
     "llm_batches": LLM_BATCHES,
+    "cluster_alerts": CLUSTER_ALERTS,
+    "alert_deliveries": ALERT_DELIVERIES,
 }
 
 # Tables with one file an ingested source file: a second file for the same day adds, never replaces.

@@ -107,6 +107,32 @@ class Settings(BaseSettings):
         le=100_000_000,
         description="Size of the explorer's page; less important texts give way.",
     )
+    min_coverage: float = Field(
+        0.95, ge=0, le=1, description="Share of a window's items that must be accounted for, or a run is warned of."
+    )
+    max_drift: float = Field(
+        0.6, ge=0, le=1, description="Jensen-Shannon distance from the run before above which a run is warned of."
+    )
+    alert_new_items: int = Field(20, ge=1, le=1_000_000, description="Items from which a new cluster is told.")
+    alert_growth: float = Field(
+        3.0, gt=1, le=1_000, description="Factor from which a cluster's growth over the days before is told."
+    )
+    alert_error_rate: float = Field(
+        0.25, gt=0, le=1, description="Share of items with errors from which a cluster is told."
+    )
+    alert_min_items: int = Field(
+        20, ge=1, le=1_000_000, description="Items below which neither growth nor errors of a cluster are told."
+    )
+    alert_gap_hours: int = Field(
+        24, ge=1, le=168, description="Hours after the end of a day with nothing to show from which that is told."
+    )
+    alert_webhook_format: Literal["generic", "slack"] = Field("generic", description="What alerts are sent as.")
+    alert_allow_private: bool = Field(
+        False, description="Whether alerts may go to http, any port and addresses of one's own network."
+    )
+    alert_max_age_days: int = Field(3, ge=1, le=90, description="Age of a day whose findings are still sent.")
+    alert_max_attempts: int = Field(6, ge=1, le=20, description="Attempts to send an alert, the first one included.")
+    alert_max_per_tick: int = Field(20, ge=1, le=200, description="Alerts that one sensor tick may send.")
 
     teams_allow: TeamSet = Field(frozenset(), description="Teams to consider; empty means all. Comma-separated.")
     teams_skip: TeamSet = Field(frozenset(), description="Teams never run by themselves. Wins over all else.")

@@ -5,7 +5,21 @@ import sys
 import typer
 
 from llma_assets import __version__
-from llma_assets.cli import clusters, demo, dev, doctor, estimate, export, ingest, inspect, jobs, report, run, search
+from llma_assets.cli import (
+    alerts,
+    clusters,
+    demo,
+    dev,
+    doctor,
+    estimate,
+    export,
+    ingest,
+    inspect,
+    jobs,
+    report,
+    run,
+    search,
+)
 from llma_assets.errors import InputRejected, LlmaError
 
 INTERRUPTED = 130
@@ -47,6 +61,7 @@ app.command("search")(search.search)
 app.command("trace")(inspect.trace)
 app.command("sql")(inspect.sql)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(alerts.app, name="alerts")
 app.command("doctor")(doctor.doctor)
 app.command("dev")(dev.dev)
 

@@ -33,7 +33,14 @@ from llma_assets.vocabulary import ItemStatus, Reason, RunStatus
 
 TABLE = "cluster_assignments"
 # What is made from the clusters, last first.
-_DOWNSTREAM = ["cluster_report", "cluster_events", "cluster_metrics", "cluster_labels", "cluster_lineage"]
+_DOWNSTREAM = [
+    "cluster_alerts",
+    "cluster_report",
+    "cluster_events",
+    "cluster_metrics",
+    "cluster_labels",
+    "cluster_lineage",
+]
 _SHOWN_QUALITY = [
     "noise_share",
     "raw_noise_share",

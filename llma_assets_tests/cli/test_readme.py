@@ -54,7 +54,7 @@ def test_every_command_of_the_readme_works_in_its_order(workplace: tuple[Path, d
     found = commands()
     assert [line.split()[1] for line in found] == [
         "doctor", "ingest", "estimate", "run", "status", "runs", "clusters", "report", "search", "export",
-        "trace", "sql", "teams", "dev",
+        "trace", "sql", "alerts", "teams", "dev",
     ]  # fmt: skip
     for line in found[:-1]:
         done = run(workplace, *shlex.split(line)[1:])
@@ -95,7 +95,7 @@ def _the_ui_answers(workplace: tuple[Path, dict[str, str]], line: str) -> None:
             ui.wait()
     names = sorted(node["assetKey"]["path"][0] for node in answer["data"]["assetNodes"])
     assert names[-2:] == ["trace_events", "trace_summaries"]
-    assert len(names) == 9
+    assert len(names) == 10
 
 
 def _first_answer(request: urllib.request.Request, ui: subprocess.Popen[bytes]) -> dict:

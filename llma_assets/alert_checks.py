@@ -1,0 +1,144 @@
+"""Asset checks that say what somebody should look at: warnings with the figures, never a stop.
+
+What `cluster_alerts` found fails one check for each kind of finding. `covers_items` and `no_drift` give their figures
+on every day.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from llma_assets.assets.cluster_alerts import cluster_alerts
+from llma_assets.assets.cluster_assignments import cluster_assignments
+from llma_assets.assets.cluster_lineage import cluster_lineage
+from llma_assets.findings.finding import Kind
+from llma_assets.lake import Lake
+from llma_assets.partitions import team_day_of, team_days_partitions
+from llma_assets.presentation.markdown import markdown_table
+from llma_assets.resources.clock import Clock
+from llma_assets.resources.event_source import TraceEventSource
+from llma_assets.resources.lake import LakeResource
+from llma_assets.settings import Settings, load_settings
+from llma_assets.stages.coverage import window_coverage
+from llma_assets.stages.run_facts import drift_of, runs_of
+from llma_assets.team_day import TeamDay
+
+# The check of each kind that fails where `cluster_alerts` holds a finding of it.
+CHECKS = {
+    Kind.NEW_CLUSTER: ("no_new_cluster", "Warns of a new cluster of LLMA_ALERT_NEW_ITEMS items or more."),
+    Kind.GROWTH: ("no_growth", "Warns of a cluster that grew LLMA_ALERT_GROWTH times over the days before."),
+    Kind.ERRORS: ("no_error_cluster", "Warns of a cluster with LLMA_ALERT_ERROR_RATE of its items failed."),
+    Kind.GAP: ("no_gap", "Warns of a day with nothing to show where the days before have."),
+}
+
+
+def _days(context: dg.AssetCheckExecutionContext) -> list[TeamDay]:
+    return [team_day_of(key) for key in context.op_execution_context.partition_keys]
+
+
+def findings_result(lake: Lake, kind: Kind, team_days: Sequence[TeamDay]) -> dg.AssetCheckResult:
+    """Warn of the findings of one kind."""
+    rows = [row for row in lake.read_days("cluster_alerts", team_days).to_pylist() if row["kind"] == kind]
+    table = markdown_table(
+        ["day", "level", "finding", "since"],
+        [[row["date"], row["level"], row["text"], row["since"]] for row in rows],
+    )
+    shown: dict[str, Any] = {"findings": len(rows)}
+    return dg.AssetCheckResult(
+        passed=not rows,
+        severity=dg.AssetCheckSeverity.WARN,
+        # Titles are in the table alone, where what they hold is made inert.
+        description=f"{len(rows)} found" if rows else None,
+        metadata=shown | ({"found": dg.MetadataValue.md(table)} if rows else {}),
+    )
+
+
+def coverage_result(
+    lake: Lake, source: TraceEventSource, team_days: Sequence[TeamDay], settings: Settings, clock: Clock
+) -> dg.AssetCheckResult:
+    """Warn of windows in which less of the items is accounted for than the setting asks for, with counts by outcome."""
+    found = [(day, one) for day in team_days for one in window_coverage(lake, source, day, clock.now())]
+    short = [(day, one) for day, one in found if one.share is not None and one.share < settings.min_coverage]
+    shares = [one.share for _, one in found if one.share is not None]
+    figures = [
+        {"day": str(day), "level": one.level, "eligible": one.eligible, "missing": one.missing, "share": one.share}
+        | {"outcomes": dict(one.outcomes)}
+        for day, one in found
+    ]
+    told = (f"{day} {one.level}: {one.missing} of {one.eligible} items are missing" for day, one in short)
+    return dg.AssetCheckResult(
+        passed=not short,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(told) or None,
+        metadata={
+            "items": sum(one.eligible for _, one in found),
+            "missing": sum(one.missing for _, one in found),
+            "lowest_share": min(shares, default=1.0),
+            "figures": dg.MetadataValue.json(figures),
+        },
+    )
+
+
+def drift_result(lake: Lake, team_days: Sequence[TeamDay], settings: Settings) -> dg.AssetCheckResult:
+    """Warn of runs that are far from the run before."""
+    runs = [run for day in team_days for run in runs_of(lake, day)]
+    found = {run["clustering_run_id"]: drift_of(lake, run) for run in runs}
+    known = {run_id: one for run_id, one in found.items() if one is not None}
+    far = {run_id: one for run_id, one in known.items() if one.js_distance > settings.max_drift}
+    columns = ["js_distance", "born_share", "died_share", "mean_shift"]
+    figures = {run_id: {name: getattr(one, name) for name in columns} for run_id, one in known.items()}
+    told = (
+        f"{run_id}: {one.js_distance:.2f}, at most {settings.max_drift:.2f} expected" for run_id, one in far.items()
+    )
+    return dg.AssetCheckResult(
+        passed=not far,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(told) or None,
+        metadata={
+            "compared": len(known),
+            "largest_distance": max((one.js_distance for one in known.values()), default=0.0),
+            "figures": dg.MetadataValue.json(figures),
+        },
+    )
+
+
+@dg.asset_check(
+    asset=cluster_assignments,
+    name="covers_items",
+    partitions_def=team_days_partitions,
+    description="Warns where less than LLMA_MIN_COVERAGE of the window's items is clustered, noise, or left out for a "
+    "reason of their own; what failed, was not paid for or is in no table is missing.",
+)
+def covers_items(
+    context: dg.AssetCheckExecutionContext,
+    lake: LakeResource,
+    event_source: dg.ResourceParam[TraceEventSource],
+    clock: Clock,
+) -> dg.AssetCheckResult:
+    """The check, for every partition of its run."""
+    return coverage_result(lake.open(), event_source, _days(context), load_settings(), clock)
+
+
+@dg.asset_check(
+    asset=cluster_lineage,
+    name="no_drift",
+    partitions_def=team_days_partitions,
+    description="Warns where the clusters are farther than LLMA_MAX_DRIFT from those of the run before.",
+)
+def no_drift(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
+    """The check, for every partition of its run."""
+    return drift_result(lake.open(), _days(context), load_settings())
+
+
+def _finding_check(kind: Kind) -> dg.AssetChecksDefinition:
+    name, description = CHECKS[kind]
+
+    @dg.asset_check(asset=cluster_alerts, name=name, partitions_def=team_days_partitions, description=description)
+    def check(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
+        return findings_result(lake.open(), kind, _days(context))
+
+    return check
+
+
+alert_checks = [covers_items, no_drift, *(_finding_check(kind) for kind in CHECKS)]

@@ -1,0 +1,1 @@
+"""Pure: what of a clustering run somebody should be told."""

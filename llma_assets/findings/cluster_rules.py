@@ -1,0 +1,151 @@
+"""What is told of clusters: a new one, one that grew, one that fails."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from llma_assets.findings.facts import ClusterFacts, RunFacts
+from llma_assets.findings.finding import Finding, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """From where on something is told.
+
+    Attributes:
+        new_items: items of a new cluster since it was first seen.
+        growth: how many times its share, and its items a day, of the days before.
+        error_rate: share of the items with an error, 0 to 1.
+        min_items: items below which neither growth nor errors are told.
+        recent_days: days that end with the run's own and count as what is new: one for each run.
+    """
+
+    new_items: int
+    growth: float
+    error_rate: float
+    min_items: int
+    recent_days: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """The last days of a cluster beside the days of the window before them.
+
+    Attributes:
+        recent, before: items a day, over the days that have items of any cluster.
+        factor: how many times more, in items a day and in share of all items, whichever is less.
+    """
+
+    recent_items: int
+    recent: float
+    before: float
+    factor: float
+
+
+def cluster_findings(run: RunFacts, limits: Limits) -> Iterator[Finding]:
+    """The findings of one clustering run, cluster by cluster. A new cluster is not told to have grown, too."""
+    for one in run.clusters:
+        if one.lineage_id is None:
+            continue  # It would have another identity every day.
+        if is_new(one, run, limits):
+            yield _new(run, one, limits)
+        elif (growth := growth_of(one, run, limits.recent_days)) and _has_grown(growth, limits):
+            yield _grown(run, one, growth, limits)
+        if one.size >= limits.min_items and one.error_count >= limits.error_rate * one.size and one.error_count:
+            yield _failing(run, one, limits)
+
+
+def is_new(one: ClusterFacts, run: RunFacts, limits: Limits) -> bool:
+    """Whether a topic came up that was not there: born within the window, most of its items from since then.
+
+    A cluster that is made of older items is a regrouping, not news.
+    """
+    if not one.is_new_topic or one.first_seen is None or one.first_seen < run.window_start:
+        return False
+    new_items = items_since(one, limits)
+    return new_items >= limits.new_items and 2 * new_items >= one.size
+
+
+def items_since(one: ClusterFacts, limits: Limits) -> int:
+    """Items of the cluster from the days that its first run saw first, and later ones."""
+    assert one.first_seen is not None
+    first = one.first_seen - timedelta(days=limits.recent_days - 1)
+    return sum(items for day, items in one.items_by_day.items() if day >= first)
+
+
+def growth_of(one: ClusterFacts, run: RunFacts, recent_days: int) -> Growth | None:
+    """How much more of the cluster the last days have; None where a side has no items."""
+    border = run.day - timedelta(days=recent_days - 1)
+    all_recent, all_before = _split(run.items_by_day, border)
+    recent, before = _split(one.items_by_day, border)
+    if not recent or not before:
+        return None
+    days = len([day for day in run.items_by_day if day >= border])
+    days_before = len(run.items_by_day) - days
+    rate, rate_before = recent / days, before / days_before
+    share_factor = (recent / all_recent) / (before / all_before)
+    return Growth(recent, rate, rate_before, round(min(rate / rate_before, share_factor), 6))
+
+
+def _split(items_by_day: Mapping[date, int], border: date) -> tuple[int, int]:
+    recent = sum(items for day, items in items_by_day.items() if day >= border)
+    return recent, sum(items_by_day.values()) - recent
+
+
+def _has_grown(growth: Growth, limits: Limits) -> bool:
+    return growth.recent_items >= limits.min_items and growth.factor >= limits.growth
+
+
+def _new(run: RunFacts, one: ClusterFacts, limits: Limits) -> Finding:
+    new_items = items_since(one, limits)
+    text = f"New cluster “{one.title}”: {new_items} items since {one.first_seen}"
+    figures = {"size": one.size, "new_items": new_items, "limit_items": limits.new_items}
+    assert one.first_seen is not None
+    return _finding(Kind.NEW_CLUSTER, run, one, text, figures, one.first_seen)
+
+
+def _grown(run: RunFacts, one: ClusterFacts, growth: Growth, limits: Limits) -> Finding:
+    text = (
+        f"Cluster “{one.title}” has {growth.recent:.3g} items a day, {growth.before:.3g} before; "
+        f"its share grew {growth.factor:.1f} times or more"
+    )
+    figures = {
+        "size": one.size,
+        "recent_items": growth.recent_items,
+        "items_a_day": round(growth.recent, 3),
+        "items_a_day_before": round(growth.before, 3),
+        "factor": round(growth.factor, 3),
+        "limit_factor": limits.growth,
+    }
+    return _finding(Kind.GROWTH, run, one, text, figures, run.day)
+
+
+def _failing(run: RunFacts, one: ClusterFacts, limits: Limits) -> Finding:
+    rate = one.error_count / one.size
+    text = f"Cluster “{one.title}”: {one.error_count} of {one.size} items ({rate:.0%}) have errors"
+    figures = {
+        "size": one.size,
+        "error_count": one.error_count,
+        "error_rate": round(rate, 6),
+        "limit_rate": limits.error_rate,
+    }
+    return _finding(Kind.ERRORS, run, one, text, figures, run.day)
+
+
+def _finding(
+    kind: Kind, run: RunFacts, one: ClusterFacts, text: str, figures: Mapping[str, float], since: date
+) -> Finding:
+    return Finding(
+        kind=kind,
+        team=run.team,
+        day=run.day,
+        subject=str(one.lineage_id),
+        since=since,
+        text=text,
+        level=run.level,
+        clustering_run_id=run.clustering_run_id,
+        cluster_id=one.cluster_id,
+        lineage_id=one.lineage_id,
+        title=one.title,
+        figures=figures,
+    )
