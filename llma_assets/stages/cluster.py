@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -90,7 +89,9 @@ class ClusterWindow:
             jobs = enabled_jobs(self.jobs) or self.jobs
             wanted = self._items_of(window, jobs)
             runs = [
-                self._clustering_run(team_day, job, _of_job(embeddings, job, ids), other_model)
+                self._clustering_run(
+                    team_day, job, _of_job(embeddings, job, ids), _of_job(other_model, job, ids).num_rows
+                )
                 for job, ids in zip(jobs, wanted, strict=True)
             ]
             table = pa.Table.from_pylist(runs, CLUSTER_ASSIGNMENTS)
@@ -107,16 +108,16 @@ class ClusterWindow:
             raise InputRejected("source: None, but a clustering job has filters; give the source of the events")
         return items_of_jobs(self.source, window, jobs)
 
-    def _embeddings(self, window: Sequence[TeamDay]) -> tuple[pa.Table, Counter[str]]:
-        """Embedded items of the window, each once, by level and item id, all of one model; and how many
-        of each level were left out because another model made their vectors."""
+    def _embeddings(self, window: Sequence[TeamDay]) -> tuple[pa.Table, pa.Table]:
+        """Embedded items of the window, each once, by level and item id, all of one model; and those that
+        are left out because another model made their vectors."""
         rows = self.lake.read_days("embeddings", window, _COLUMNS)
         rows = rows.filter(pc.equal(rows["status"], str(ItemStatus.EMBEDDED)))
         if rows.num_rows == 0:
-            return rows, Counter()
+            return rows, rows
         # Vectors of different models never meet: the newest day decides.
         same = pc.equal(rows["model"], rows["model"][-1])
-        other_model = Counter(rows.filter(pc.invert(same))["level"].to_pylist())
+        other_model = rows.filter(pc.invert(same))
         rows = rows.filter(same)
         rows = rows.sort_by([("level", "ascending"), ("item_id", "ascending"), ("date", "ascending")])
         keys = list(zip(rows["level"].to_pylist(), rows["item_id"].to_pylist(), strict=True))
@@ -124,7 +125,7 @@ class ClusterWindow:
         return rows.take(first), other_model
 
     def _clustering_run(
-        self, team_day: TeamDay, job: ClusteringJob, items: pa.Table, other_model: Counter[str]
+        self, team_day: TeamDay, job: ClusteringJob, items: pa.Table, other_model: int
     ) -> dict[str, Any]:
         seed = seed_of(team_day.team, team_day.day.isoformat(), job.job_id, job.level, ALGORITHM_VERSION)
         params = replace(self.params, seed=seed)
@@ -143,7 +144,7 @@ class ClusterWindow:
             "reason": _reason_against(job, items),
             "min_items": self.min_items,
             "items_in_window": items.num_rows,
-            "items_other_model": other_model[job.level],
+            "items_other_model": other_model,
             "content_hash": "",
             "items_analyzed": 0,
             "items_clustered": 0,

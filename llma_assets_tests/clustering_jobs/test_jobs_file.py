@@ -1,15 +1,20 @@
 """The jobs file: what is wrong in it is refused by name, and changing it keeps what others wrote."""
 
 import multiprocessing
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
+from test_filters import filters
 
 from llma_assets.clustering_jobs import ClusteringJob, clustering_jobs, enabled_jobs
 from llma_assets.clustering_jobs.edit import edit_jobs, find_job
 from llma_assets.clustering_jobs.file import MAX_FILE_BYTES
-from llma_assets.clustering_jobs.filters import parse_filter
+from llma_assets.clustering_jobs.filters import PropertyFilter, parse_filter
 from llma_assets.clustering_jobs.job import DEFAULT_JOBS, TeamJobs, id_of_name, items_tag, runs_tag
 from llma_assets.errors import InputRejected
 from llma_assets.settings import Settings, load_settings
@@ -198,6 +203,17 @@ def test_any_layout_can_be_changed(settings: Settings, text: str, team: str) -> 
         name: jobs for name, jobs in before.items() if name != team
     }
     assert "# Head." in settings.jobs_path.read_text()
+
+
+@settings_of_hypothesis(max_examples=30, deadline=None)
+@given(st.lists(filters(), min_size=1, max_size=5))
+def test_every_filter_comes_back_from_the_file(some: list[PropertyFilter]) -> None:
+    """A line may begin, hold or end with whatever means something in YAML."""
+    with tempfile.TemporaryDirectory() as home:
+        settings = load_settings(home=home)
+        written = replace(CHECKOUT, filters=tuple(some))
+        edit_jobs("acme", settings, lambda jobs: replace(jobs, own=(written,)))
+        assert clustering_jobs("acme", settings)[-1] == written
 
 
 def test_a_change_that_is_wrong_leaves_the_file_as_it_was(settings: Settings) -> None:

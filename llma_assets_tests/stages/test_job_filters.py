@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from pipeline import LOG, cluster, embed, measure, source, summarize
 from real_traces import NOW, demo_events
@@ -79,6 +80,23 @@ def test_two_jobs_of_a_level_are_two_runs_of_different_items(lake: Lake, events:
     filters = '["$ai_model exact gpt-3.5-turbo-0125", "event is_set"]'
     assert shown == [{"job_id": "three", "job_name": "THREE", "job_filters": filters}]
     assert Project().rows("SELECT DISTINCT job_filters FROM runs WHERE job_id = ''") == [{"job_filters": "[]"}]
+
+
+def test_items_with_vectors_of_another_model_are_counted_for_the_job_that_wants_them(
+    lake: Lake, events: list[dict[str, Any]], ingest: Ingest
+) -> None:
+    later = TeamDay("acme", date(2025, 6, 3))
+    ingest(demo_events("assistant", 40, "2025-06-03"))
+    for day in (DAY, later):
+        summarize(lake, day)
+        embed(lake, day)
+    rows = lake.read("embeddings", DAY)
+    older = rows.set_column(rows.column_names.index("model"), "model", pa.array(["older"] * len(rows), pa.string()))
+    lake.write("embeddings", DAY, older, lake.source_version("embeddings", DAY) or "")
+    have(job("old", "$ai_model exact gpt-4-0314"), trace=True, generation=False)
+    cluster(lake, later, "kmeans")
+    left_out = {run["job_id"]: run["items_other_model"] for run in lake.read("cluster_assignments", later).to_pylist()}
+    assert left_out == {"": 60, "old": 23}
 
 
 def test_what_no_job_wants_is_passed_over_and_takes_no_place_in_the_sample(
