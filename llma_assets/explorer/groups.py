@@ -8,6 +8,7 @@ from typing import Any
 from llma_assets.clustering.result import NOISE
 from llma_assets.explorer.badges import badges
 from llma_assets.explorer.content import Content
+from llma_assets.explorer.items import name_of
 from llma_assets.lineage.edge import Change
 from llma_assets.traces.safe_text import clean, one_line
 
@@ -210,7 +211,7 @@ def metrics_of(row: Row) -> Json:
     """A row of `cluster_metrics` as the explorer reads it; what is not known is null."""
     return {
         **{name: row.get(name) for name in FIGURES},
-        **{name: [dict(used) for used in row.get(name) or []] for name in _USED},
+        **{name: [{**used, "name": name_of(used["name"])} for used in row.get(name) or []] for name in _USED},
         "lift": dict(row.get("lift") or {}),
     }
 

@@ -11,6 +11,7 @@ from llma_assets.explorer.content import Content
 from llma_assets.traces.safe_text import one_line
 
 MAX_TITLE_CHARS = 200
+MAX_NAME_CHARS = 100
 # Names in a dictionary; a run of more is rare, and its tail explains nothing.
 MAX_NAMES = 500
 
@@ -86,13 +87,18 @@ def item_columns(
         "borderline": [int(bool(item["raw_noise"]) and item["cluster_id"] != NOISE) for item in items],
         "detail": list(places),
     }
-    return ItemColumns(columns, list(models), list(tools), len(users))
+    return ItemColumns(columns, list(map(name_of, models)), list(map(name_of, tools)), len(users))
 
 
 def title_of(summary: Row) -> str | None:
     """The title of an item on one printable line."""
     title = summary.get("title")
     return None if title is None else one_line(title, MAX_TITLE_CHARS)
+
+
+def name_of(name: str) -> str:
+    """The name of a model or tool, as printed; the sender may have put anything there."""
+    return one_line(name, MAX_NAME_CHARS)
 
 
 def tokens_of(summary: Row) -> int | None:

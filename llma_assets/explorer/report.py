@@ -11,6 +11,7 @@ from llma_assets.explorer import groups
 from llma_assets.explorer.content import Content
 from llma_assets.explorer.groups import Json, Row, Snapshot
 from llma_assets.explorer.items import item_columns
+from llma_assets.traces.safe_text import one_line
 from llma_assets.vocabulary import Level, Reason
 
 # Of the shape of the document; the page refuses another one.
@@ -116,7 +117,7 @@ def _heading(run: Row) -> Json:
         "run_id": run["clustering_run_id"],
         "level": run["level"],
         "job_id": run["job_id"],
-        "job_name": run["job_name"],
+        "job_name": one_line(run["job_name"]),
         "window_start": _iso(run["window_start"]),
         "window_end": _iso(run["window_end"]),
     }

@@ -196,7 +196,7 @@ def test_a_page_holds_no_more_than_the_setting_lets_it(real: Lake, content: str)
 
 
 def hostile_day(lake: Lake, text: str) -> TeamDay:
-    """Ten items whose titles, bullets and ids hold `text`, as do the names of their clusters."""
+    """Ten items whose titles, bullets, models and trace ids are `text`, as are the names of their clusters."""
     day = DAYS[0]
     plant(lake, day, items("flight", 0, 6, 0) | items("seat", 0, 4, 1))
     finish(lake, day)
@@ -206,8 +206,13 @@ def hostile_day(lake: Lake, text: str) -> TeamDay:
             row |= dict.fromkeys(names, text)
             if table == "trace_summaries":
                 row["summary_bullets"] = [{"text": text, "line_refs": "L1"}]
+                row["item_models"] = [text]
                 row["flow_diagram"] = f'flowchart TD\n    n1["{text}"]'
         lake.write(table, day, pa.Table.from_pylist(rows, lake.read(table, day).schema))
+    (run,) = lake.read("cluster_assignments", day).to_pylist()
+    run["items"] = [item | {"trace_id": text} for item in run["items"]]
+    run["job_name"] = text
+    lake.write("cluster_assignments", day, pa.Table.from_pylist([run], lake.read("cluster_assignments", day).schema))
     build(lake, day)
     return day
 
@@ -236,9 +241,11 @@ def test_no_title_becomes_an_element(lake: Lake, name: str) -> None:
     told = read.report["runs"][0]
     assert len(read.details(told)) == 10
     assert told["clusters"][0]["title"].replace("�", "")[:5].strip()
-    shown = read.everything()
+    assert set(told["items"].pop("trace")) == {HOSTILE[name]}, "ids stay what they are"
+    assert told["models"] and told["models"] == [one["name"] for one in told["metrics"]["models"]]
+    shown = json.dumps([told, read.chunks])
     for unseen in ("\x1b", "\x07", "\x00", "\u202e"):
-        assert json.dumps(unseen)[1:-1] not in shown and unseen not in shown
+        assert json.dumps(unseen)[1:-1] not in shown
     inert = read.html.decode().split('id="report"', 1)[1].split("</script>", 1)[0]
     assert not set("<>&\u2028\u2029") & set(inert.partition(">")[2])
 
