@@ -29,7 +29,9 @@ buildSync({
   globalName: "Charts",
   // The licences stand beside the file.
   legalComments: "none",
-  banner: { js: "/* Apache ECharts 6.1.0, Apache-2.0; zrender, BSD-3-Clause: see LICENSE, NOTICE and LICENSE.zrender beside this file. */" },
+  banner: {
+    js: "/* Apache ECharts 6.1.0, Apache-2.0; zrender, BSD-3-Clause: see LICENSE, NOTICE and LICENSE.zrender beside this file. */",
+  },
   define: { "process.env.NODE_ENV": '"production"' },
   outfile: process.argv[2],
 });

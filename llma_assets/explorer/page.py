@@ -31,6 +31,8 @@ SCRIPTS = (
     "mapbar",
     "filterbar",
     "cards",
+    "glance",
+    "selection",
     "overview",
     "trend",
     "items",

@@ -4,10 +4,17 @@ let currentView = null;
 let currentKey = "";
 const scrolled = new Map();
 
-const MOUNTS = { overview: mountOverview, cluster: mountCluster, item: mountItem, search: mountSearch, compare: mountCompare };
+const MOUNTS = {
+  overview: mountOverview,
+  cluster: mountCluster,
+  item: mountItem,
+  search: mountSearch,
+  compare: mountCompare,
+};
 const TITLES = {
   overview: () => "Overview",
-  cluster: (run, state) => clusterTitle(run.clusterById.get(Number(state.id)) ?? { cluster_id: state.id, title: `Cluster ${state.id}` }),
+  cluster: (run, state) =>
+    clusterTitle(run.clusterById.get(Number(state.id)) ?? { cluster_id: state.id, title: `Cluster ${state.id}` }),
   item: (run, state) => (run.itemById.has(state.id) ? itemTitle(run, run.itemById.get(state.id)) : "Item"),
   search: () => "Search",
   compare: () => "Compare",
@@ -23,7 +30,11 @@ function show() {
   const run = runOf(state);
   const main = document.getElementById("main");
   if (!run) {
-    replaceChildren(main, h("h1", {}, "Nothing to show"), h("p", { class: "empty" }, "This day has no clustering run."));
+    replaceChildren(
+      main,
+      h("h1", {}, "Nothing to show"),
+      h("p", { class: "empty" }, "This day has no clustering run."),
+    );
     return;
   }
   const key = [state.view, run.run_id, ["cluster", "item"].includes(state.view) ? state.id : ""].join("\n");
@@ -45,12 +56,31 @@ function show() {
   if (!first && document.activeElement?.id !== "search-box") main.focus({ preventScroll: true });
 }
 
+/** The same place in other colours: charts take theirs when they are made. */
+function remount() {
+  scrolled.set(currentKey, scrollY);
+  currentKey = "";
+  show();
+}
+
 function mountSkipped(root, run) {
-  replaceChildren(root, h("h1", {}, "Not clustered"),
+  replaceChildren(
+    root,
+    h("h1", {}, "Not clustered"),
     h("p", { class: "hero-facts" }, runLabel(run)),
-    h("p", { class: "warning", role: "note" }, h("strong", {}, "Reason: "), (run.reason ?? "unknown").replaceAll("_", " ")),
-    h("p", { class: "empty" }, "Other runs of this day are in the list above. A later day, or more items, may hold enough."));
-  return { update() {}, redraw() {}, destroy() {} };
+    h(
+      "p",
+      { class: "warning", role: "note" },
+      h("strong", {}, "Reason: "),
+      (run.reason ?? "unknown").replaceAll("_", " "),
+    ),
+    h(
+      "p",
+      { class: "empty" },
+      "Other runs of this day are in the list above. A later day, or more items, may hold enough.",
+    ),
+  );
+  return { update() {}, destroy() {} };
 }
 
 setTheme(remembered("theme"));

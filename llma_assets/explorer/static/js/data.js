@@ -8,7 +8,8 @@ const preparedRuns = new Map();
 
 /** A run with what every view asks of it; prepared once. Skipped runs come as they are. */
 function runOf({ run: id, level }) {
-  const run = REPORT.runs.find((one) => one.run_id === id) ?? REPORT.runs.find((one) => one.level === level) ?? REPORT.runs[0];
+  const run =
+    REPORT.runs.find((one) => one.run_id === id) ?? REPORT.runs.find((one) => one.level === level) ?? REPORT.runs[0];
   if (!run || run.status !== "clustered" || preparedRuns.has(run.run_id)) return run ?? null;
   const { items } = run;
   run.count = items.id.length;
@@ -22,14 +23,17 @@ function runOf({ run: id, level }) {
   // Themes of one cluster each would say everything twice.
   run.grouped = run.themes.length > 1 && run.themes.length < run.clusters.filter((cluster) => !isNoise(cluster)).length;
   const previous = (run.earlier ?? []).find((one) => one.run_id === run.earlier_run_id);
-  run.previous = new Map((previous?.clusters ?? []).filter((cluster) => cluster.lineage_id).map((cluster) => [cluster.lineage_id, cluster]));
+  run.previous = new Map(
+    (previous?.clusters ?? []).filter((cluster) => cluster.lineage_id).map((cluster) => [cluster.lineage_id, cluster]),
+  );
   preparedRuns.set(run.run_id, run);
   return run;
 }
 
 const isNoise = (cluster) => cluster.cluster_id === NOISE;
 const clusterTitle = (cluster) => (isNoise(cluster) ? "Outliers" : cluster.title || `Cluster ${cluster.cluster_id}`);
-const itemTitle = (run, index) => run.items.title?.[index] || `${run.level === "generation" ? "Generation" : "Trace"} ${run.items.id[index]}`;
+const itemTitle = (run, index) =>
+  run.items.title?.[index] || `${run.level === "generation" ? "Generation" : "Trace"} ${run.items.id[index]}`;
 const traceId = (run, index) => run.items.trace[index] || run.items.id[index];
 const itemNoun = (run) => (run.level === "generation" ? "generation" : "trace");
 

@@ -35,6 +35,8 @@ function filterMask(run, state) {
   return Uint8Array.from({ length: run.count }, (_, index) => (tests.every((test) => test(index)) ? 1 : 0));
 }
 
+const sumOf = (mask) => mask.reduce((sum, one) => sum + one, 0);
+
 /** How many members of each cluster pass, by cluster id. */
 function countsByCluster(run, mask) {
   const counts = new Map(run.clusters.map((cluster) => [cluster.cluster_id, 0]));

@@ -21,7 +21,8 @@ function flowLayers(nodes, edges) {
   for (const node of nodes) if (!state.has(node.id)) visit(node.id);
   const layer = new Map(nodes.map((node) => [node.id, 0]));
   for (const id of order) {
-    for (const to of next.get(id)) if (!back.has(`${id}\n${to}`)) layer.set(to, Math.max(layer.get(to), layer.get(id) + 1));
+    for (const to of next.get(id))
+      if (!back.has(`${id}\n${to}`)) layer.set(to, Math.max(layer.get(to), layer.get(id) + 1));
   }
   return { layer, back };
 }
@@ -31,25 +32,49 @@ function flowDiagram(flow) {
   const nodes = (flow?.nodes ?? []).slice(0, FLOW.most);
   if (nodes.length < 2) return null;
   const { layer, back } = flowLayers(nodes, flow.edges ?? []);
-  const rows = [];
-  for (const node of nodes) (rows[layer.get(node.id)] ??= []).push(node);
-  const widest = Math.max(...rows.map((row) => row?.length ?? 0));
-  const hasBack = back.size > 0;
-  const width = widest * (FLOW.width + FLOW.gapX) + (hasBack ? 36 : 0);
-  const height = rows.length * (FLOW.height + FLOW.gapY) - FLOW.gapY + 8;
-  const place = new Map();
-  rows.forEach((row, y) => row.forEach((node, x) => {
-    const left = (widest - row.length) * (FLOW.width + FLOW.gapX) / 2 + x * (FLOW.width + FLOW.gapX) + FLOW.gapX / 2;
-    place.set(node.id, [left, 4 + y * (FLOW.height + FLOW.gapY)]);
-  }));
+  const { place, width, height } = flowPlaces(nodes, layer, back.size > 0);
   const shown = (flow.edges ?? []).filter(([from, to]) => place.has(from) && place.has(to) && from !== to);
   const names = new Map(nodes.map((node) => [node.id, node.label]));
-  return h("figure", { class: "flow" },
-    s("svg", { viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true", preserveAspectRatio: "xMidYMin meet" },
-      s("defs", {}, s("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto-start-reverse" }, s("path", { class: "flow-arrow", d: "M0,0 L8,4 L0,8 z" }))),
-      shown.map(([from, to]) => s("path", { class: back.has(`${from}\n${to}`) ? "flow-edge flow-back" : "flow-edge", d: edgePath(place.get(from), place.get(to), back.has(`${from}\n${to}`)), "marker-end": "url(#arrow)" })),
-      nodes.map((node) => flowNode(node, place.get(node.id)))),
-    h("figcaption", { class: "visually-hidden" }, "Steps: ", shown.map(([from, to, label]) => `${names.get(from)} leads to ${names.get(to)}${label ? ` (${label})` : ""}`).join("; ")));
+  const isBack = (from, to) => back.has(`${from}\n${to}`);
+  const edges = shown.map(([from, to]) =>
+    s("path", {
+      class: isBack(from, to) ? "flow-edge flow-back" : "flow-edge",
+      d: edgePath(place.get(from), place.get(to), isBack(from, to)),
+      "marker-end": "url(#arrow)",
+    }),
+  );
+  const size = { viewBox: `0 0 ${width} ${height}`, width, height, preserveAspectRatio: "xMidYMin meet" };
+  const boxes = nodes.map((node) => flowNode(node, place.get(node.id)));
+  const words = shown.map(
+    ([from, to, label]) => `${names.get(from)} leads to ${names.get(to)}${label ? ` (${label})` : ""}`,
+  );
+  return h(
+    "figure",
+    { class: "flow" },
+    s("svg", { ...size, "aria-hidden": "true" }, flowArrow(), edges, boxes),
+    h("figcaption", { class: "visually-hidden" }, `Steps: ${words.join("; ")}`),
+  );
+}
+
+/** Where each node stands: layers from the top, each in the middle; room at the right for edges that lead back. */
+function flowPlaces(nodes, layer, hasBack) {
+  const [wide, high] = [FLOW.width + FLOW.gapX, FLOW.height + FLOW.gapY];
+  const rows = [];
+  for (const node of nodes) (rows[layer.get(node.id)] ??= []).push(node);
+  const widest = Math.max(...rows.map((row) => row.length));
+  const place = new Map();
+  rows.forEach((row, y) =>
+    row.forEach((node, x) => {
+      place.set(node.id, [((widest - row.length) / 2 + x) * wide + FLOW.gapX / 2, 4 + y * high]);
+    }),
+  );
+  return { place, width: widest * wide + (hasBack ? 36 : 0), height: rows.length * high - FLOW.gapY + 8 };
+}
+
+function flowArrow() {
+  const head = s("path", { class: "flow-arrow", d: "M0,0 L8,4 L0,8 z" });
+  const size = { viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7 };
+  return s("defs", {}, s("marker", { id: "arrow", orient: "auto-start-reverse", ...size }, head));
 }
 
 function edgePath([fromX, fromY], [toX, toY], isBack) {
@@ -70,9 +95,14 @@ function flowNode(node, [x, y]) {
   const kind = FLOW_KINDS.has(node.kind) ? node.kind : "step";
   const lines = wrapLabel(node.label, 25);
   const first = y + FLOW.height / 2 + 4 - (lines.length - 1) * 7;
-  return s("g", { class: `flow-node flow-${kind}` },
+  return s(
+    "g",
+    { class: `flow-node flow-${kind}` },
     s("rect", { x, y, width: FLOW.width, height: FLOW.height, rx: kind === "start" ? 20 : 7 }),
-    lines.map((line, index) => s("text", { x: x + FLOW.width / 2, y: first + index * 14, "text-anchor": "middle" }, line)));
+    lines.map((line, index) =>
+      s("text", { x: x + FLOW.width / 2, y: first + index * 14, "text-anchor": "middle" }, line),
+    ),
+  );
 }
 
 /** A label on two lines at most. */

@@ -10,7 +10,8 @@ const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-dig
 const missing = (value) => value === null || value === undefined || !Number.isFinite(value);
 
 const formatInteger = (value) => (missing(value) ? NONE : INTEGER.format(value));
-const formatCompact = (value) => (missing(value) ? NONE : value < 10000 ? INTEGER.format(value) : COMPACT.format(value));
+const formatCompact = (value) =>
+  missing(value) ? NONE : value < 10000 ? INTEGER.format(value) : COMPACT.format(value);
 
 /** US dollars, with as many digits as tell two of them apart. */
 function formatMoney(value) {

@@ -6,7 +6,12 @@ const runLabel = (run) => `${run.job_name}`;
 function drawHeader(state, run) {
   const bar = document.getElementById("topbar");
   if (!bar.querySelector("form")) {
-    bar.append(h("div", { class: "run-chooser" }), searchForm(), h("nav", { class: "places", "aria-label": "Views" }), themeSwitch());
+    bar.append(
+      h("div", { class: "run-chooser" }),
+      searchForm(),
+      h("nav", { class: "places", "aria-label": "Views" }),
+      themeSwitch(),
+    );
   }
   replaceChildren(bar.querySelector(".run-chooser"), runChooser(run));
   replaceChildren(bar.querySelector(".places"), headerLinks(state, run));
@@ -20,42 +25,82 @@ function drawHeader(state, run) {
 
 function runChooser(run) {
   if (REPORT.runs.length < 2) return null;
-  const options = REPORT.runs.map((one) => [one.run_id, `${runLabel(one)}${one.status === "clustered" ? "" : " (skipped)"}`]);
-  return selectBox("run", "Run", options, run.run_id, (value) => { location.hash = hashOf({ ...DEFAULTS, run: value }); });
+  const options = REPORT.runs.map((one) => [
+    one.run_id,
+    `${runLabel(one)}${one.status === "clustered" ? "" : " (skipped)"}`,
+  ]);
+  return selectBox("run", "Run", options, run.run_id, (value) => {
+    location.hash = hashOf({ ...DEFAULTS, run: value });
+  });
 }
 
 function searchForm() {
-  const box = h("input", { id: "search-box", type: "search", placeholder: "Search names and titles", autocomplete: "off", spellcheck: "false", "aria-label": "Search names and titles", "aria-keyshortcuts": "/" });
+  const box = h("input", {
+    id: "search-box",
+    type: "search",
+    placeholder: "Search names and titles",
+    autocomplete: "off",
+    spellcheck: "false",
+    "aria-label": "Search names and titles",
+    "aria-keyshortcuts": "/",
+  });
   const look = (replace) => {
     if (!box.value.trim() && currentState().view !== "search") return;
     const kept = currentState();
     if (kept.view === "search") change({ q: box.value.trim() }, true);
-    else if (replace) location.hash = linkTo({ view: "search", q: box.value.trim() });
+    else if (replace) go({ view: "search", q: box.value.trim() });
   };
   const soon = debounce(() => look(true), 180);
   box.addEventListener("input", soon);
-  return h("form", { class: "search", role: "search", on: { submit: (event) => { event.preventDefault(); look(true); document.getElementById("main").focus(); } } }, box, h("kbd", { "aria-hidden": "true" }, "/"));
+  return h(
+    "form",
+    {
+      class: "search",
+      role: "search",
+      on: {
+        submit: (event) => {
+          event.preventDefault();
+          look(true);
+          document.getElementById("main").focus();
+        },
+      },
+    },
+    box,
+    h("kbd", { "aria-hidden": "true" }, "/"),
+  );
 }
 
 function headerLinks(state, run) {
-  const places = [["overview", "Overview"], ["compare", "Compare"]].filter(([view]) => view !== "compare" || run.earlier?.length);
-  return places.map(([view, name]) => h("a", { href: linkTo({ view }), "aria-current": state.view === view ? "page" : null }, name));
+  const places = [
+    ["overview", "Overview"],
+    ["compare", "Compare"],
+  ].filter(([view]) => view !== "compare" || run.earlier?.length);
+  return places.map(([view, name]) =>
+    h("a", { href: linkTo({ view }), "aria-current": state.view === view ? "page" : null }, name),
+  );
 }
 
 function themeSwitch() {
   const next = () => (activeTheme() === "dark" ? "light" : "dark");
-  const toggle = button("", () => {
-    setTheme(next());
-    name();
-    remember("theme", chosenTheme);
-    currentView?.redraw();
-  }, { class: "button button-quiet theme-switch" });
+  const toggle = button(
+    "",
+    () => {
+      setTheme(next());
+      name();
+      remember("theme", chosenTheme);
+      remount();
+    },
+    { class: "button button-quiet theme-switch" },
+  );
   const name = () => {
     toggle.textContent = next() === "dark" ? "☾" : "☀";
     toggle.setAttribute("aria-label", next() === "dark" ? "Dark colours" : "Light colours");
   };
   name();
-  themeQuery.addEventListener("change", () => { name(); currentView?.redraw(); });
+  themeQuery.addEventListener("change", () => {
+    name();
+    remount();
+  });
   return toggle;
 }
 
@@ -68,7 +113,9 @@ function setTheme(theme) {
 function remember(name, value) {
   try {
     localStorage.setItem(`llma-explorer-${name}`, value);
-  } catch { /* The choice is not kept. */ }
+  } catch {
+    /* The choice is not kept. */
+  }
 }
 
 function remembered(name) {

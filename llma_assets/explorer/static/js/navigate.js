@@ -28,9 +28,9 @@ function leave(typing) {
   } else if (currentState().view === "item") {
     const run = runOf(currentState());
     const index = run.itemById?.get(currentState().id);
-    if (index !== undefined) location.hash = linkTo({ view: "cluster", id: String(run.items.cluster[index]) });
+    if (index !== undefined) go({ view: "cluster", id: String(run.items.cluster[index]) });
   } else if (currentState().view !== "overview") {
-    location.hash = linkTo({ view: "overview" });
+    go({ view: "overview" });
   }
 }
 

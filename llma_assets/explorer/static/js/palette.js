@@ -42,7 +42,13 @@ function colorGroups(run, color) {
   if (color === "errors") {
     return [
       { name: "no error", color: MUTED[theme], symbol: "circle", size: 6, indices: of((i) => !run.items.errors[i]) },
-      { name: "with errors", color: ERROR[theme], symbol: "diamond", size: 10, indices: of((i) => run.items.errors[i] > 0) },
+      {
+        name: "with errors",
+        color: ERROR[theme],
+        symbol: "diamond",
+        size: 10,
+        indices: of((i) => run.items.errors[i] > 0),
+      },
     ];
   }
   if (color === "cost" || color === "latency") return stepGroups(run, color);
@@ -83,13 +89,25 @@ function clusterGroups(run, byTheme) {
   const groups = new Map();
   for (const cluster of run.clusters) {
     const key = isNoise(cluster) ? "noise" : byTheme ? `t${cluster.theme_id}` : `c${cluster.cluster_id}`;
-    const name = isNoise(cluster) ? "Outliers" : byTheme ? run.themeById.get(cluster.theme_id)?.title ?? "No theme" : clusterTitle(cluster);
+    const name = isNoise(cluster)
+      ? "Outliers"
+      : byTheme
+        ? (run.themeById.get(cluster.theme_id)?.title ?? "No theme")
+        : clusterTitle(cluster);
     if (!groups.has(key)) {
       const noise = isNoise(cluster);
-      groups.set(key, { name, color: hueOf(run, cluster, byTheme), symbol: noise ? "emptyCircle" : "circle", size: noise ? 6 : 7, indices: [] });
+      groups.set(key, {
+        name,
+        color: hueOf(run, cluster, byTheme),
+        symbol: noise ? "emptyCircle" : "circle",
+        size: noise ? 6 : 7,
+        indices: [],
+      });
     }
     for (const index of run.members.get(cluster.cluster_id)) groups.get(key).indices.push(index);
   }
   const order = byTheme ? ["noise"] : [];
-  return [...groups.entries()].sort(([one], [other]) => order.indexOf(one) - order.indexOf(other)).map(([, group]) => group);
+  return [...groups.entries()]
+    .sort(([one], [other]) => order.indexOf(one) - order.indexOf(other))
+    .map(([, group]) => group);
 }

@@ -9,7 +9,8 @@ function swatch(color, className = "swatch") {
 
 const link = (changes, className, ...children) => h("a", { href: linkTo(changes), class: className }, children);
 
-const button = (label, onClick, attributes = {}) => h("button", { type: "button", class: "button", on: { click: onClick }, ...attributes }, label);
+const button = (label, onClick, attributes = {}) =>
+  h("button", { type: "button", class: "button", on: { click: onClick }, ...attributes }, label);
 
 const BADGES = {
   new: ["New", "first seen in this window"],
@@ -22,7 +23,12 @@ const BADGES = {
 function badgesOf(cluster) {
   return (cluster.badges ?? []).map((name) => {
     const [label, meaning] = BADGES[name] ?? [name, ""];
-    return h("span", { class: `badge badge-${name in BADGES ? name : "other"}` }, label, h("span", { class: "visually-hidden" }, meaning ? ` (${meaning})` : ""));
+    return h(
+      "span",
+      { class: `badge badge-${name in BADGES ? name : "other"}` },
+      label,
+      h("span", { class: "visually-hidden" }, meaning ? ` (${meaning})` : ""),
+    );
   });
 }
 
@@ -39,12 +45,18 @@ function sparkline(trend) {
   const line = points.map((point) => point.map((value) => value.toFixed(1)).join(",")).join(" ");
   const [endX, endY] = points.at(-1);
   const words = `${trend.at(-1).size} on ${formatDay(trend.at(-1).date)}, ${trend[0].size} on ${formatDay(trend[0].date)}`;
-  return h("span", { class: "spark" },
-    s("svg", { viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true" },
+  return h(
+    "span",
+    { class: "spark" },
+    s(
+      "svg",
+      { viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true" },
       s("polygon", { class: "spark-area", points: `${gap},${height - gap} ${line} ${endX},${height - gap}` }),
       s("polyline", { class: "spark-line", points: line }),
-      s("circle", { class: "spark-end", cx: endX, cy: endY, r: 2.4 })),
-    h("span", { class: "visually-hidden" }, `Trend: ${words}`));
+      s("circle", { class: "spark-end", cx: endX, cy: endY, r: 2.4 }),
+    ),
+    h("span", { class: "visually-hidden" }, `Trend: ${words}`),
+  );
 }
 
 /** A share as a bar under whatever names it. */
@@ -66,42 +78,73 @@ function liftText(lift, judged = true) {
 }
 
 /** A figure with its name. */
-const fact = (name, value, note) => h("div", { class: "fact" }, h("dt", {}, name), h("dd", {}, value, note && h("span", { class: "fact-note" }, note)));
+const fact = (name, value, note) =>
+  h("div", { class: "fact" }, h("dt", {}, name), h("dd", {}, value, note && h("span", { class: "fact-note" }, note)));
 
 /** The lines of a description; the dashes that mark them in text become a list. */
 function descriptionList(text) {
-  const lines = (text ?? "").split("\n").map((line) => line.replace(/^\s*[-•*]\s+/, "").trim()).filter(Boolean);
+  const lines = (text ?? "")
+    .split("\n")
+    .map((line) => line.replace(/^\s*[-•*]\s+/, "").trim())
+    .filter(Boolean);
   if (!lines.length) return null;
-  return h("ul", { class: "description" }, lines.map((line) => h("li", {}, line)));
+  return h(
+    "ul",
+    { class: "description" },
+    lines.map((line) => h("li", {}, line)),
+  );
 }
 
 /** A choice among a few. */
 function selectBox(id, label, options, value, onChange, className = "") {
-  const box = h("select", { id, on: { change: () => onChange(box.value) } },
-    options.map(([key, name]) => h("option", { value: key, selected: key === value }, name)));
+  const box = h(
+    "select",
+    { id, on: { change: () => onChange(box.value) } },
+    options.map(([key, name]) => h("option", { value: key, selected: key === value }, name)),
+  );
   return h("label", { class: `field ${className}`, for: id }, h("span", { class: "field-name" }, label), box);
 }
 
 /** An identifier with a button that copies it. */
 function copyable(text, what) {
-  const copy = button("Copy", async () => {
-    // From a file some browsers refuse the clipboard: then the text is selected, ready for the keyboard.
-    try {
-      await navigator.clipboard.writeText(text);
-      copy.textContent = "Copied";
-      announce(`${what} copied`);
-    } catch {
-      getSelection().selectAllChildren(code);
-      announce(`${what} selected`);
-    }
-    setTimeout(() => { copy.textContent = "Copy"; }, 1500);
-  }, { class: "button button-small", "aria-label": `Copy ${what}` });
+  const copy = button(
+    "Copy",
+    async () => {
+      // From a file some browsers refuse the clipboard: then the text is selected, ready for the keyboard.
+      try {
+        await navigator.clipboard.writeText(text);
+        copy.textContent = "Copied";
+        announce(`${what} copied`);
+      } catch {
+        getSelection().selectAllChildren(code);
+        announce(`${what} selected`);
+      }
+      setTimeout(() => {
+        copy.textContent = "Copy";
+      }, 1500);
+    },
+    { class: "button button-small", "aria-label": `Copy ${what}` },
+  );
   const code = h("code", { class: "identifier" }, text);
   return h("span", { class: "copyable" }, code, copy);
 }
 
 /** The way from the overview to here. */
 function breadcrumb(...steps) {
-  return h("nav", { class: "crumbs", "aria-label": "Where you are" },
-    h("ol", {}, steps.filter(Boolean).map(([name, changes]) => h("li", {}, changes ? link(changes, "", name) : h("span", { "aria-current": "page" }, name)))));
+  return h(
+    "nav",
+    { class: "crumbs", "aria-label": "Where you are" },
+    h(
+      "ol",
+      {},
+      steps
+        .filter(Boolean)
+        .map(([name, changes]) =>
+          h("li", {}, changes ? link(changes, "", name) : h("span", { "aria-current": "page" }, name)),
+        ),
+    ),
+  );
 }
+
+/** A framed part of a page under its heading. */
+const pane = (heading, ...children) => h("section", { class: "pane" }, h("h2", {}, heading), children);

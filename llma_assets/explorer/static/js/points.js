@@ -7,12 +7,14 @@ function extentOf(run, width, height) {
   const { x, y } = run.items;
   let [left, right, low, high] = [Infinity, -Infinity, Infinity, -Infinity];
   for (let index = 0; index < run.count; index += 1) {
-    left = Math.min(left, x[index]); right = Math.max(right, x[index]);
-    low = Math.min(low, y[index]); high = Math.max(high, y[index]);
+    left = Math.min(left, x[index]);
+    right = Math.max(right, x[index]);
+    low = Math.min(low, y[index]);
+    high = Math.max(high, y[index]);
   }
   if (left > right) [left, right, low, high] = [0, 1, 0, 1];
   const shape = width / height;
-  let [span, tall] = [((right - left) || 1) * 1.14, ((high - low) || 1) * 1.22];
+  let [span, tall] = [(right - left || 1) * 1.14, (high - low || 1) * 1.22];
   if (span < (tall * shape) / MOST_STRETCH) span = (tall * shape) / MOST_STRETCH;
   else if (tall < span / shape / MOST_STRETCH) tall = span / shape / MOST_STRETCH;
   const [middleX, middleY] = [(left + right) / 2, (low + high) / 2];
@@ -51,9 +53,14 @@ function insidePolygon(x, y, corners) {
 function itemsWithin(run, area) {
   const { x, y } = run.items;
   const corners = area.coordRange;
-  const within = area.brushType === "polygon"
-    ? (index) => insidePolygon(x[index], y[index], corners)
-    : (index) => x[index] >= corners[0][0] && x[index] <= corners[0][1] && y[index] >= corners[1][0] && y[index] <= corners[1][1];
+  const within =
+    area.brushType === "polygon"
+      ? (index) => insidePolygon(x[index], y[index], corners)
+      : (index) =>
+          x[index] >= corners[0][0] &&
+          x[index] <= corners[0][1] &&
+          y[index] >= corners[1][0] &&
+          y[index] <= corners[1][1];
   return Array.from({ length: run.count }, (_, index) => index).filter(within);
 }
 

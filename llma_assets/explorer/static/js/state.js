@@ -1,8 +1,26 @@
 // Where the reader is: all of it is in the address after `#`, so that a link, back and forward lead there again.
 
 const DEFAULTS = {
-  view: "overview", run: "", id: "", line: "", q: "", text: "", color: "theme", sort: "size", flat: "", theme: "",
-  errors: "", cost: "", latency: "", model: "", tool: "", day: "", page: "", order: "rank", with: "", level: "",
+  view: "overview",
+  run: "",
+  id: "",
+  line: "",
+  q: "",
+  text: "",
+  color: "theme",
+  sort: "size",
+  flat: "",
+  theme: "",
+  errors: "",
+  cost: "",
+  latency: "",
+  model: "",
+  tool: "",
+  day: "",
+  page: "",
+  order: "rank",
+  with: "",
+  level: "",
 };
 const VIEWS = new Set(["overview", "cluster", "item", "search", "compare"]);
 const COLORS = ["theme", "cluster", "errors", "cost", "latency", "day"];
@@ -48,4 +66,9 @@ function change(changes, replace = false) {
   if (hash === (location.hash || "#overview")) return;
   if (replace) location.replace(hash);
   else location.hash = hash;
+}
+
+/** Goes to another place, as `linkTo` makes it. */
+function go(changes) {
+  location.hash = linkTo(changes);
 }

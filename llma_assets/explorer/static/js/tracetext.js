@@ -11,12 +11,23 @@ function traceText(detail) {
   let last = 0;
   for (const [number, text] of lines) {
     if (number > last + 1) rows.push(h("div", { class: "text-gap" }, `${plural(number - last - 1, "line")} left out`));
-    rows.push(h("div", { class: `text-line${/\bERROR\b/.test(text) ? " text-error" : ""}`, id: `line-${number}`, tabindex: "-1" },
-      h("span", { class: "text-number" }, `L${number}`), h("span", { class: "text-body" }, textBody(text))));
+    rows.push(
+      h(
+        "div",
+        { class: `text-line${/\bERROR\b/.test(text) ? " text-error" : ""}`, id: `line-${number}`, tabindex: "-1" },
+        h("span", { class: "text-number" }, `L${number}`),
+        h("span", { class: "text-body" }, textBody(text)),
+      ),
+    );
     last = number;
   }
-  if (detail.line_count > last) rows.push(h("div", { class: "text-gap" }, `${plural(detail.line_count - last, "line")} left out`));
-  return h("div", { class: "trace-text", tabindex: "0", role: "region", "aria-label": "Text of the trace, numbered" }, rows);
+  if (detail.line_count > last)
+    rows.push(h("div", { class: "text-gap" }, `${plural(detail.line_count - last, "line")} left out`));
+  return h(
+    "div",
+    { class: "trace-text", tabindex: "0", role: "region", "aria-label": "Text of the trace, numbered" },
+    rows,
+  );
 }
 
 /** Tree, tag, role and words of a line, told apart by their look. */
@@ -26,7 +37,13 @@ function textBody(text) {
   return [
     tree && h("span", { class: "text-tree" }, tree),
     tag && h("span", { class: "text-tag" }, tag),
-    role ? [role[1], h("b", { class: `text-role text-role-${role[2] === "user" ? "user" : "other"}` }, role[2] + role[3]), role[4]] : rest,
+    role
+      ? [
+          role[1],
+          h("b", { class: `text-role text-role-${role[2] === "user" ? "user" : "other"}` }, role[2] + role[3]),
+          role[4],
+        ]
+      : rest,
   ];
 }
 
@@ -42,7 +59,8 @@ function parseLines(text) {
 function markLines(root, line, focus) {
   for (const marked of root.querySelectorAll(".text-marked")) marked.classList.remove("text-marked");
   for (const ref of root.querySelectorAll(".ref[aria-current]")) ref.removeAttribute("aria-current");
-  for (const ref of root.querySelectorAll(".ref")) if (ref.dataset.lines === line) ref.setAttribute("aria-current", "true");
+  for (const ref of root.querySelectorAll(".ref"))
+    if (ref.dataset.lines === line) ref.setAttribute("aria-current", "true");
   const range = parseLines(line);
   if (!range) return false;
   let target = null;
@@ -58,15 +76,34 @@ function markLines(root, line, focus) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   box.scrollTo({ top: target.offsetTop - box.clientHeight / 3, behavior: calm ? "auto" : "smooth" });
   const seen = box.getBoundingClientRect();
-  if (seen.top > innerHeight - 120 || seen.bottom < 160) box.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+  if (seen.top > innerHeight - 120 || seen.bottom < 160)
+    box.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
   if (focus) target.focus({ preventScroll: true });
   return true;
 }
 
 /** A point of a summary with links to the lines that it rests on. */
 function summaryPoint(point) {
-  return h("li", {}, point.text, " ", (point.refs ?? []).map(([first, last]) => {
-    const lines = first === last ? String(first) : `${first}-${last}`;
-    return [h("a", { class: "ref", "data-lines": lines, href: hashOf({ ...currentState(), line: lines }), "aria-label": first === last ? `Line ${first}` : `Lines ${first} to ${last}` }, `L${lines.replace("-", "–")}`), " "];
-  }));
+  return h(
+    "li",
+    {},
+    point.text,
+    " ",
+    (point.refs ?? []).map(([first, last]) => {
+      const lines = first === last ? String(first) : `${first}-${last}`;
+      return [
+        h(
+          "a",
+          {
+            class: "ref",
+            "data-lines": lines,
+            href: hashOf({ ...currentState(), line: lines }),
+            "aria-label": first === last ? `Line ${first}` : `Lines ${first} to ${last}`,
+          },
+          `L${lines.replace("-", "–")}`,
+        ),
+        " ",
+      ];
+    }),
+  );
 }
