@@ -330,6 +330,10 @@ CLUSTER_LABELS = pa.schema(
         pa.field("theme_title", pa.string()),
         pa.field("theme_description", pa.string()),
         pa.field("theme_naming", THEME_NAMING),
+        # The floor on distinct users that every word of the row keeps to; null or 0 where there was none.
+        pa.field("min_users", pa.int64()),
+        # Has a fixed title, because its items come from fewer users than the floor.
+        pa.field("is_suppressed", pa.bool_()),
     ]
 )
 

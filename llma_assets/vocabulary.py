@@ -55,6 +55,7 @@ class Reason(StrEnum):
     REDACTION_FAILED = "redaction_failed"
     INVALID_EMBEDDING = "invalid_embedding"
     TOO_FEW_ITEMS = "too_few_items"
+    TOO_FEW_USERS = "too_few_users"
     NO_ITEMS = "no_items"
     # No clustering job of the item's level is enabled, or none that is has filters that the item satisfies.
     JOB_DISABLED = "job_disabled"

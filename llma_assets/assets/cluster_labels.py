@@ -26,7 +26,7 @@ from llma_assets.team_day import TeamDay
     partitions_def=team_days_partitions,
     backfill_policy=BACKFILL_POLICY,
     pool="labels",
-    code_version="3",
+    code_version="4",
 )
 def cluster_labels(
     context: dg.AssetExecutionContext, lake: LakeResource, providers: Providers, clock: Clock
@@ -40,6 +40,7 @@ def cluster_labels(
     def stage(team_day: TeamDay) -> StageReport:
         task = LlmTask("cluster_labels", team_day, context.run.run_id)
         with providers.open_labeler(task, lake.open(), clock.now) as opened:
-            return opened.done(LabelClusters(lake.open(), opened.provider, context.log).run(team_day))
+            least = providers.settings().min_users_per_cluster
+            return opened.done(LabelClusters(lake.open(), opened.provider, context.log, least).run(team_day))
 
     yield from materialize(context, stage)

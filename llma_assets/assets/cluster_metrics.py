@@ -10,6 +10,7 @@ from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, m
 from llma_assets.assets.trace_summaries import trace_summaries
 from llma_assets.partitions import team_days_partitions, window_mapping
 from llma_assets.resources.lake import LakeResource
+from llma_assets.settings import load_settings
 from llma_assets.stages.metrics import MeasureClusters
 
 
@@ -27,4 +28,5 @@ def cluster_metrics(context: dg.AssetExecutionContext, lake: LakeResource) -> It
     Grain: one row a clustering run and each cluster (noise included), theme, and the run as a whole. Guarantee: each
     item of the run counts once among its clusters, so their sums are the run's.
     """
-    yield from materialize(context, MeasureClusters(lake.open(), context.log).run)
+    least = load_settings().min_users_per_cluster
+    yield from materialize(context, MeasureClusters(lake.open(), context.log, least).run)

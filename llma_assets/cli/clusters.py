@@ -86,6 +86,10 @@ def run_document(project: Project, run: str) -> dict[str, Any]:
     themes = project.rows("SELECT * FROM themes WHERE clustering_run_id = $run ORDER BY theme_id", {"run": run})
     for one in named:
         one["top_items"] = [item for item in top if item["cluster_id"] == one["cluster_id"]]
+    if project.settings.min_users_per_cluster:
+        # A title is what one user said.
+        for item in top:
+            item["title"] = None
     return {"run": found, "themes": themes, "clusters": named}
 
 

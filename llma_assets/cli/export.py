@@ -68,11 +68,14 @@ def _of_run(project: Project, form: str, run: str, cluster: int | None) -> Write
         if cluster not in known:
             raise InputRejected(f"--cluster: {run} has no cluster {cluster}, only {', '.join(map(str, known))}")
 
+    # Titles, summaries and names of tools are one user's.
+    with_texts = not project.settings.min_users_per_cluster
+
     def write(file: BinaryIO) -> int:
         from llma_assets.export.formats import write_rows
 
         with project.views() as connection:
-            return write_rows(ExportRows(connection).of_run(row, cluster), COLUMNS, form, file)
+            return write_rows(ExportRows(connection, with_texts).of_run(row, cluster), COLUMNS, form, file)
 
     return write
 
@@ -88,11 +91,14 @@ def _of_days(project: Project, form: str, team: str | None, first: str | None, t
     begin, end = checked_days(project, first, to)
     wanted = checked_level(level)
 
+    # Titles, summaries and names of tools are one user's.
+    with_texts = not project.settings.min_users_per_cluster
+
     def write(file: BinaryIO) -> int:
         from llma_assets.export.formats import write_rows
 
         with project.views() as connection:
-            batches = ExportRows(connection).of_days(project.lake, team, wanted, begin, end)
+            batches = ExportRows(connection, with_texts).of_days(project.lake, team, wanted, begin, end)
             return write_rows(batches, COLUMNS, form, file)
 
     return write

@@ -66,6 +66,9 @@ def _ask(project: Project, connection: Any, scope: Any, searched: Any, question:
     with Providers().open_embedder(task, project.lake, clock.now) as opened:
         vector = question_vector(opened.provider, searched, question)
         rows = nearest_items(connection, scope, searched, vector, limit)
+        if settings.min_users_per_cluster:
+            # A title is what one user said.
+            rows = [row | {"title": None} for row in rows]
         opened.figures["items"] = len(rows)
     return rows
 

@@ -59,7 +59,7 @@ class ExportRows:
 
     Attributes:
         connection: one that sees the views.
-        with_texts: whether titles and summaries of items go along; else they are null.
+        with_texts: whether titles, summaries, models and tools of items go along; else they are null.
     """
 
     connection: Any

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from llma_assets.labeling.floor import GAP
 from llma_assets.labeling.label import ClusterEvidence, ItemEvidence
 from llma_assets.labeling.phrases import without_lead_in
 from llma_assets.labeling.scoring import Phrase
@@ -49,7 +50,7 @@ def _typical(items: Sequence[ItemEvidence]) -> str:
     for item in items:
         for text in (*(without_lead_in(bullet) for bullet in item.bullets[:1]), item.title):
             quote = _bounded(text)
-            if quote:
+            if quote and GAP not in quote:
                 return f"Typical: “{quote}”"
     return ""
 
@@ -70,7 +71,8 @@ def _ending(text: str) -> str:
     head = text.partition(":")[0].partition(" – ")[0]
     statement = _bounded(head, 80)
     words = {word.strip(".,").lower() for word in statement.split()}
-    return statement if words & set(_ENDING_WORDS.split()) and len(words) >= 2 else ""
+    is_ending = words & set(_ENDING_WORDS.split()) and len(words) >= 2
+    return statement if is_ending and GAP not in statement else ""
 
 
 def _bounded(text: str, limit: int = _QUOTE_CHARS) -> str:

@@ -43,12 +43,14 @@ def build_evidence(
     evidence = []
     for cluster_id in sorted(members):
         ordered = sorted(members[cluster_id], key=lambda item: (item.distance, item.item_id))
-        rim = ordered[near:][-edge:] if edge else []
+        # An item of which nothing may be told would only take the place of another.
+        telling = [item for item in ordered if item.title or item.bullets or item.notes] or ordered
+        rim = telling[near:][-edge:] if edge else []
         evidence.append(
             ClusterEvidence(
                 cluster_id=cluster_id,
                 size=len(ordered),
-                near=tuple(ordered[:near]),
+                near=tuple(telling[:near]),
                 edge=tuple(reversed(rim)),
                 terms=terms[cluster_id],
             )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from llma_assets.labeling.floor import is_suppressed
 from llma_assets.labeling.label import ClusterEvidence
 from llma_assets.labeling.response import is_grounded
 from llma_assets.lineage.edge import Change
@@ -20,7 +21,7 @@ NAME_COSINE = 0.9
 
 
 class NameReason(StrEnum):
-    """Why a cluster has its name. All but the first and the last: it was named in this run."""
+    """Why a cluster has its name. All but the first and the last two: it was named in this run."""
 
     KEPT = "kept"
     NEW_CLUSTER = "new_cluster"
@@ -31,6 +32,7 @@ class NameReason(StrEnum):
     LABELER_CHANGED = "labeler_changed"
     EARLIER_UNNAMED = "earlier_unnamed"
     NOISE = "noise"
+    TOO_FEW_USERS = "too_few_users"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def name_reason(
         return NameReason.NEW_CLUSTER
     if edge["change"] != Change.KEPT:
         return NameReason(edge["change"])
-    if label is None:
+    if label is None or is_suppressed(label):
         return NameReason.EARLIER_UNNAMED
     if model is not None and label["source"] != "llm":
         return NameReason.BETTER_SOURCE

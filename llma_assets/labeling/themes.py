@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from llma_assets.labeling.floor import FIXED
 from llma_assets.labeling.label import ClusterEvidence
 from llma_assets.labeling.response import is_grounded
 from llma_assets.lineage.edge import Change
@@ -55,7 +56,7 @@ def keeps_theme_name(
         evidence: of the theme as it is now.
         model, prompt_version: of the labeler. One without a model replaces no name that a model gave.
     """
-    if naming["source"] == OF_CLUSTER or not is_grounded(title, evidence):
+    if naming["source"] in (OF_CLUSTER, FIXED) or not is_grounded(title, evidence):
         return False
     if model is None:
         return True

@@ -24,8 +24,8 @@ SELECT
     item.raw_noise AND item.cluster_id <> -1 AS is_borderline,
     summary.item_cost_usd AS cost_usd, summary.item_latency_s AS latency_s,
     summary.item_input_tokens AS input_tokens, summary.item_output_tokens AS output_tokens,
-    summary.item_error_count AS error_count, array_to_string(summary.item_models, ', ') AS models,
-    array_to_string(summary.item_tools, ', ') AS tools
+    summary.item_error_count AS error_count, CASE WHEN $with_texts THEN array_to_string(summary.item_models, ', ') END AS models,
+    CASE WHEN $with_texts THEN array_to_string(summary.item_tools, ', ') END AS tools
 FROM trace_summaries AS summary
 LEFT JOIN newest ON newest.item.item_id = summary.item_id
 LEFT JOIN export_clusters AS named

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from llma_assets.clustering.result import NOISE
 from llma_assets.labeling.evidence import build_evidence
+from llma_assets.labeling.floor import UserFloor, is_suppressed, suppressed_label
 from llma_assets.labeling.keywords import noise_label
 from llma_assets.labeling.label import ClusterEvidence, ItemEvidence, Label
 from llma_assets.labeling.naming import NameReason
@@ -28,16 +29,21 @@ from llma_assets.team_day import TeamDay
 
 TABLE = "cluster_labels"
 _SHOWN = ["level", "cluster_id", "size", "title", "theme_title", "source", "name_reason", "description"]
-_SUMMARY = ["level", "item_id", "title", "summary_bullets", "interesting_notes"]
+_SUMMARY = ["level", "item_id", "title", "summary_bullets", "interesting_notes", "item_user"]
 
 
 @dataclass(frozen=True, slots=True)
 class LabelClusters:
-    """Everything that naming one day's clusters needs."""
+    """Everything that naming one day's clusters needs.
+
+    Attributes:
+        min_users: distinct users below which nothing is named or quoted; 0: no floor.
+    """
 
     lake: Lake
     labeler: Labeler
     log: logging.Logger
+    min_users: int = 0
 
     def run(self, team_day: TeamDay) -> StageReport:
         """Write the partition and report.
@@ -52,7 +58,7 @@ class LabelClusters:
             runs = assignments.filter(pc.greater(assignments["items_analyzed"], 0)).to_pylist()
             summaries = self.lake.read_days("trace_summaries", run_days(team_day, runs), _SUMMARY)
             kept = self._kept(team_day, checkpoint)
-            earlier = EarlierNames(self.lake, self.labeler.model, self.labeler.prompt_version)
+            earlier = EarlierNames(self.lake, self.labeler.model, self.labeler.prompt_version, self.min_users)
             named = [self._label_run(run, summaries, kept, checkpoint, earlier) for run in runs]
             rows = [row for one in named for row in one.rows]
             table = pa.Table.from_pylist(rows, CLUSTER_LABELS)
@@ -75,6 +81,7 @@ class LabelClusters:
                 "cache_hits": sum(one.reused for one in named),
                 "names_kept": sum(row["name_reason"] == NameReason.KEPT for row in rows),
                 "name_reasons": ", ".join(f"{reason} {n}" for reason, n in sorted(reasons.items())) or None,
+                "clusters_suppressed": sum(is_suppressed(row) for row in rows),
                 "themes": len(themes),
                 "themes_named_by_model": sum(naming["source"] == "llm" for naming in themes),
                 "llm_cost_usd": sum(one["cost_usd"] or 0 for one in paid),
@@ -114,14 +121,16 @@ class LabelClusters:
         of_level = summaries.filter(pc.equal(summaries["level"], run["level"]))
         known = {row["item_id"]: row for row in of_level.to_pylist()}
         items = [_item_evidence(item, known.get(item["item_id"], {})) for item in run["items"]]
+        users = (known.get(item["item_id"], {}).get("item_user") for item in run["items"])
+        floor = UserFloor(self.min_users, tuple(users))
         before = kept.get(run["clustering_run_id"], [])
-        rows, named = self._name_clusters(run, items, before, earlier_names)
+        rows, named = self._name_clusters(run, items, before, earlier_names, floor)
         asked = len(run["clusters"]) - len(named)
         if self.labeler.model is not None and asked:
             # Before the themes are asked for, as these are paid; with those that were paid earlier.
             paid = {row["cluster_id"]: {name: row[name] for name in THEME_COLUMNS} for row in before}
             checkpoint.append([row | paid.get(row["cluster_id"], {}) for row in rows])
-        themes = name_themes(self.labeler, run, items, rows, before, earlier_names)
+        themes = name_themes(self.labeler, run, items, rows, before, earlier_names, floor)
         self.log.info("%s: %d themes, %d are named now", run["clustering_run_id"], len(themes.namings()), themes.asked)
         old = [_without_theme(row) for row in before]
         reused = sum(_without_theme(row) in old and (row["cluster_id"] in named or not asked) for row in rows)
@@ -136,9 +145,12 @@ class LabelClusters:
         items: list[ItemEvidence],
         before: list[dict[str, Any]],
         earlier_names: EarlierNames,
+        floor: UserFloor,
     ) -> tuple[list[dict[str, Any]], set[int]]:
         """A row for each cluster, and those that were not asked for."""
-        evidence = build_evidence(items, [item["cluster_id"] for item in run["items"]])
+        ids = [item["cluster_id"] for item in run["items"]]
+        few = floor.few(ids)
+        evidence = [one for one in build_evidence(floor.shared(items, ids), ids) if one.cluster_id not in few]
         names = earlier_names.of(run, evidence)
         carried = {c: label_of(one.row, c) for c, one in names.items() if one.row is not None}
         answered = self._answered(before, evidence, run, set(carried))
@@ -154,18 +166,31 @@ class LabelClusters:
             else:
                 row = self._row(run, one, label)
             rows.append(row | {"name_reason": name.reason, "previous_title": name.previous_title})
+        rows = sorted([*rows, *self._suppressed_rows(run, few)], key=lambda row: row["cluster_id"])
         if run["items_noise"]:
             noise = ClusterEvidence(NOISE, run["items_noise"], ())
             rows.append(self._row(run, noise, noise_label(run["items_noise"])) | {"name_reason": NameReason.NOISE})
         self.log.info(
-            "%s: %d clusters, %d keep their names, %d were named before, %d are named now",
+            "%s: %d clusters, %d keep their names, %d were named before, %d are named now, %d are of too few users",
             run["clustering_run_id"],
-            len(evidence),
+            len(evidence) + len(few),
             len(carried),
             len(named) - len(carried),
             len(evidence) - len(named),
+            len(few),
         )
-        return rows, set(named)
+        kept_to = {"min_users": floor.least or None}
+        rows = [row | kept_to | {"is_suppressed": row["cluster_id"] in few} for row in rows]
+        return rows, set(named) | set(few)
+
+    def _suppressed_rows(self, run: dict[str, Any], few: dict[int, str]) -> list[dict[str, Any]]:
+        """Rows of the clusters of too few users: a fixed title, and nothing of what their items say."""
+        sizes = {one["cluster_id"]: one["size"] for one in run["clusters"]}
+        return [
+            self._row(run, ClusterEvidence(one, sizes[one], ()), suppressed_label(one, reason, number))
+            | {"name_reason": NameReason.TOO_FEW_USERS}
+            for number, (one, reason) in enumerate(few.items(), start=1)
+        ]
 
     def _answered(
         self, rows: list[dict[str, Any]], evidence: list[ClusterEvidence], run: dict[str, Any], carried: set[int]

@@ -38,10 +38,15 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class MeasureClusters:
-    """Everything that measuring one day's clusters needs."""
+    """Everything that measuring one day's clusters needs.
+
+    Attributes:
+        min_users: distinct users of a run below which a model or tool is not told by name; 0: no floor.
+    """
 
     lake: Lake
     log: logging.Logger
+    min_users: int = 0
 
     def run(self, team_day: TeamDay) -> StageReport:
         """Write the partition and report.
@@ -58,7 +63,8 @@ class MeasureClusters:
             rows: list[Row] = []
             for run in runs:
                 of_level = summaries.filter(pc.equal(summaries["level"], run["level"]))
-                rows += metrics_rows(run, {item["item_id"]: item for item in of_level.to_pylist()})
+                figures = {item["item_id"]: item for item in of_level.to_pylist()}
+                rows += metrics_rows(run, _with_common_names(run, figures, self.min_users))
             table = pa.Table.from_pylist(rows, CLUSTER_METRICS)
             written = self.lake.write(TABLE, team_day, table, version)
         of_run = {run["clustering_run_id"]: "_".join(filter(None, (run["level"], run["job_id"]))) for run in runs}
@@ -97,6 +103,24 @@ def metrics_rows(run: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]
     fixed = {name: run[name] for name in ("team_id", "date", "clustering_run_id", "level", "content_hash")}
     measured = metrics_of_groups(traffic, [places for _, places in groups])
     return [fixed | key | metrics for (key, _), metrics in zip(groups, measured, strict=True)]
+
+
+def _with_common_names(run: Row, figures: dict[str, Row], least: int) -> dict[str, Row]:
+    """`figures` without models and tools that fewer than `least` users of the run used: a name can tell who it was."""
+    if not least:
+        return figures
+    users: dict[tuple[str, str], set[str]] = {}
+    known = {item["item_id"]: figures[item["item_id"]] for item in run["items"] if item["item_id"] in figures}
+    for row in known.values():
+        for column in ("item_models", "item_tools"):
+            for name in row[column] or ():
+                users.setdefault((column, name), set()).update({row["item_user"]} - {None})
+    common = {one for one, named in users.items() if len(named) >= least}
+    return {
+        item_id: row
+        | {c: [name for name in row[c] or () if (c, name) in common] for c in ("item_models", "item_tools")}
+        for item_id, row in known.items()
+    }
 
 
 def _groups(

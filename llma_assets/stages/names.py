@@ -40,11 +40,13 @@ class EarlierNames:
 
     Attributes:
         model, prompt_version: of the labeler that names what is not kept.
+        min_users: the floor on distinct users; a name that was made under a lower one is not known.
     """
 
     lake: Lake
     model: str | None
     prompt_version: str | None
+    min_users: int = 0
     _centroids: dict[tuple[date, str], dict[int, list[float]]] = field(default_factory=dict)
     _before: dict[str, tuple[list[Row], dict[int, Row]]] = field(default_factory=dict)
 
@@ -97,7 +99,8 @@ class EarlierNames:
         if not self.lake.exists("cluster_labels", day):
             return {}
         ends = (earlier["earlier_clustering_run_id"], earlier["earlier_content_hash"])
-        return {row["cluster_id"]: row for row in _of_run(self.lake, "cluster_labels", day, *ends)}
+        rows = _of_run(self.lake, "cluster_labels", day, *ends)
+        return {row["cluster_id"]: row for row in rows if (row["min_users"] or 0) >= self.min_users}
 
     def _centroid(self, team: str, day: date, run_id: str, cluster_id: int) -> list[float] | None:
         if (day, run_id) not in self._centroids:

@@ -119,7 +119,8 @@ class BuildReport:
 
     @property
     def _content(self) -> Content:
-        return Content(self.settings.report_content)
+        # Under a floor on users nothing of a single item is told, as a text of it is what one user said.
+        return Content.NONE if self.settings.min_users_per_cluster else Content(self.settings.report_content)
 
     def _row(self, team_day: TeamDay, page: Page) -> dict[str, Any]:
         return {

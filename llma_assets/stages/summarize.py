@@ -93,7 +93,8 @@ class SummarizeDay:
             written = self.lake.write(TABLE, team_day, table, version)
             checkpoint.clear()
             self.summarizer.written()
-        report = _report(team_day, written, table, len(reused), time.monotonic() - started)
+        is_private = bool(self.settings.min_users_per_cluster)
+        report = _report(team_day, written, table, len(reused), time.monotonic() - started, is_private)
         self.log.info("%s: %s", team_day, report.counts)
         return report
 
@@ -299,7 +300,13 @@ def _notes(notes: Sequence[Note]) -> list[dict[str, str]]:
     return [{"text": note.text, "line_refs": note.line_refs} for note in notes]
 
 
-def _report(team_day: TeamDay, written: Any, table: pa.Table, reused: int, duration_s: float) -> StageReport:
+_SHOWN = ("level", "title", "status", "reason", "event_count", "item_cost_usd", "item_error_count")
+
+
+def _report(
+    team_day: TeamDay, written: Any, table: pa.Table, reused: int, duration_s: float, is_private: bool
+) -> StageReport:
+    """What came of a day; private where nothing of a single item may be shown."""
     statuses, reasons = table["status"].to_pylist(), table["reason"].to_pylist()
     summarized = statuses.count(ItemStatus.SUMMARIZED)
     levels = table["level"].to_pylist()
@@ -323,7 +330,5 @@ def _report(team_day: TeamDay, written: Any, table: pa.Table, reused: int, durat
             "llm_output_tokens": sum(filter(None, table["output_tokens"].to_pylist())),
             "duration_s": round(duration_s, 3),
         },
-        preview=table.select(
-            ["level", "title", "status", "reason", "event_count", "item_cost_usd", "item_error_count"]
-        ),
+        preview=table.select([name for name in _SHOWN if name != "title" or not is_private]),
     )

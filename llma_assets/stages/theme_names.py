@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from llma_assets.clustering.result import NOISE
 from llma_assets.labeling.evidence import build_theme_evidence
+from llma_assets.labeling.floor import THEME_TITLE, UserFloor, suppressed_label
 from llma_assets.labeling.label import ClusterEvidence, ItemEvidence, Label
 from llma_assets.labeling.themes import OF_CLUSTER, keeps_theme_name, same_themes
 from llma_assets.resources.providers import Labeler
@@ -49,18 +51,21 @@ def name_themes(
     rows: Sequence[Row],
     before: Sequence[Row],
     earlier: EarlierNames,
+    floor: UserFloor,
 ) -> NamedThemes:
     """Name the themes of a run whose clusters are named.
 
     A theme of one cluster has that cluster's title. Of the others, those that go on from the run before keep their
     names, those that this labeler was asked for on this very evidence get what was found then, and the rest is named
-    now. None of them has the title of a cluster that is one of several in its theme.
+    now. None of them has the title of a cluster that is one of several in its theme. One of too few users has a fixed
+    title.
 
     Args:
         run: a row of `cluster_assignments`.
         items: one for each item of the run.
         rows: of `cluster_labels`, one for each cluster; those of the noise may be among them.
         before: rows of this partition from an earlier or a killed run of it.
+        floor: on the distinct users of the items.
     """
     theme_of = _theme_of(run)
     members: dict[int, list[Row]] = {}
@@ -71,7 +76,13 @@ def name_themes(
     asked = 0
     if len(found) < len(members):
         ids, ranks = [item["cluster_id"] for item in run["items"]], [item["rank"] for item in run["items"]]
-        evidence = build_theme_evidence(items, ids, ranks, theme_of)
+        groups = [theme_of.get(one, NOISE) for one in ids]
+        few = {theme_id: reason for theme_id, reason in floor.few(groups).items() if theme_id not in found}
+        for number, (theme_id, reason) in enumerate(few.items(), start=1):
+            found[theme_id] = _suppressed(run, suppressed_label(theme_id, reason, number, THEME_TITLE))
+        evidence = build_theme_evidence(floor.shared(items, groups), ids, ranks, theme_of)
+        evidence = [one for one in evidence if one.cluster_id not in few]
+        members = {theme_id: of for theme_id, of in members.items() if theme_id not in few}
         several, asked = _name_several(labeler, run, evidence, members, before, earlier)
         found |= several
     return NamedThemes({one: found[theme_id] for one, theme_id in theme_of.items() if theme_id in found}, asked)
@@ -170,6 +181,11 @@ def _label(columns: Row) -> Label:
 
 def _of_cluster(theme_id: int, row: Row) -> Row:
     return _columns(theme_id, row["title"], row["description"], source=OF_CLUSTER, named_date=row["named_date"])
+
+
+def _suppressed(run: Row, label: Label) -> Row:
+    more = {"source": label.source, "reason": label.reason, "named_date": run["date"]}
+    return _columns(label.cluster_id, label.title, label.description, **more)
 
 
 def _carried(evidence: ClusterEvidence, label: Label, columns: Row) -> Row:

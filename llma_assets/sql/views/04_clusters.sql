@@ -10,7 +10,7 @@ SELECT
     label.size / run.items_analyzed AS share,
     shape.centroid_x, shape.centroid_y, shape.persistence, shape.silhouette, shape.exemplars,
     label.name_reason, label.previous_title, label.named_date,
-    label.theme_id, label.theme_title
+    label.theme_id, label.theme_title, coalesce(label.is_suppressed, false) AS is_suppressed
 FROM cluster_labels AS label
 JOIN cluster_assignments AS run
     ON run.team_id = label.team_id AND run.date = label.date AND run.clustering_run_id = label.clustering_run_id
