@@ -92,6 +92,9 @@ def runs(team: Team = None, as_json: Json = False) -> None:
         """,
         {"team": team and check_team(team)},
     )
+    if not as_json:
+        # The run's id ends with that of the job; a row is to fit a line.
+        rows = [{name: value for name, value in row.items() if name != "job_name"} for row in rows]
     print_rows(rows, as_json, empty="no clustering run yet; type: llma run --team TEAM --date DATE")
 
 
