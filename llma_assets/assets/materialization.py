@@ -19,6 +19,10 @@ GROUP = "llm_analytics"
 BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=31)
 
 
+# Rows of a table that is shown beside the preview; the UI keeps it with each materialization.
+MAX_TABLE_ROWS = 60
+
+
 def materialize(
     context: dg.AssetExecutionContext, stage: Callable[[TeamDay], StageReport]
 ) -> Iterator[dg.MaterializeResult | dg.AssetMaterialization]:
@@ -63,6 +67,8 @@ def metadata(report: StageReport) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     if report.empty_reason:
         shown["empty_reason"] = report.empty_reason
+    for name, rows in report.tables.items():
+        shown[name] = dg.MetadataValue.md(preview(rows, MAX_TABLE_ROWS) if rows.num_rows else "none")
     table = preview(report.preview) if report.preview is not None else ""
     if report.picture is not None:
         encoded = base64.b64encode(report.picture).decode()

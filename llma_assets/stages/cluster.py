@@ -325,7 +325,8 @@ def _plotted(run: dict[str, Any]) -> dict[str, Any]:
     """Figures of a run by name and level (and job, where it is not a default): the UI plots them over the days."""
     if not run["items_analyzed"]:
         return {}
-    figures = {"clusters": len(run["clusters"])} | {name: run.get(name) for name in _SHOWN_QUALITY}
+    counts = {"items": run["items_analyzed"], "clusters": len(run["clusters"]), "noise": run["items_noise"]}
+    figures = counts | {name: run.get(name) for name in _SHOWN_QUALITY}
     return {f"{_of(run)}_{name}": value for name, value in figures.items() if value is not None}
 
 

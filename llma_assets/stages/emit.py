@@ -12,6 +12,7 @@ from llma_assets.emission.cluster_event import cluster_events
 from llma_assets.errors import PartitionMissing
 from llma_assets.lake import Lake
 from llma_assets.schemas import CLUSTER_EVENTS
+from llma_assets.stages.day_tables import changes_table, clusters_table, rows_of
 from llma_assets.stages.lineage_chain import lineages
 from llma_assets.stages.report import StageReport
 from llma_assets.stages.window import is_part, version_of_part
@@ -41,12 +42,13 @@ class EmitEvents:
             labels = self.lake.read("cluster_labels", team_day).to_pylist()
             runs = assignments.filter(pc.greater(assignments["items_analyzed"], 0)).to_pylist()
             metrics = self.lake.read("cluster_metrics", team_day).to_pylist()
+            edges = self.lake.read("cluster_lineage", team_day).to_pylist()
             rows: list[dict[str, Any]] = []
             for run in runs:
-                named = {one["cluster_id"]: one for one in _of_run(labels, run)}
+                named = {one["cluster_id"]: one for one in rows_of(labels, run)}
                 if not named:
                     raise PartitionMissing(f"cluster_labels {team_day} name other clusters; run cluster_labels first")
-                measured = _of_run(metrics, run)
+                measured = rows_of(metrics, run)
                 if not measured:
                     raise PartitionMissing(f"cluster_metrics {team_day} are of other clusters; run it first")
                 rows += cluster_events(run, named, measured, lineages=lineages(self.lake, run))
@@ -67,10 +69,8 @@ class EmitEvents:
                 "duration_s": round(time.monotonic() - started, 3),
             },
             preview=table.select(["event", "uuid", "timestamp", "distinct_id", "clustering_run_id", "part", "parts"]),
+            tables={
+                "clusters": clusters_table(runs, labels, metrics, edges),
+                "changes": changes_table(self.lake, runs, labels, edges),
+            },
         )
-
-
-def _of_run(rows: list[dict[str, Any]], run: dict[str, Any]) -> list[dict[str, Any]]:
-    """Those of `rows` that are about the clusters of `run` as they are now."""
-    keys = ("clustering_run_id", "content_hash")
-    return [row for row in rows if all(row[key] == run[key] for key in keys)]

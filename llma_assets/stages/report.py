@@ -23,6 +23,7 @@ class StageReport:
         figures: further named numbers, units in the names.
         preview: some columns and rows that a person would want to see.
         picture: PNG bytes, where a picture says more.
+        tables: further tables by name, for people; whole, as long as they are short.
     """
 
     team_day: TeamDay
@@ -34,6 +35,7 @@ class StageReport:
     figures: dict[str, Any] = field(default_factory=dict)
     preview: pa.Table | None = None
     picture: bytes | None = None
+    tables: dict[str, pa.Table] = field(default_factory=dict)
 
 
 def count_outcomes(statuses: Iterable[str], reasons: Iterable[str | None]) -> dict[str, int]:

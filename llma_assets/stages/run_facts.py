@@ -45,8 +45,8 @@ def run_facts(lake: Lake, team_day: TeamDay, runs: list[Row]) -> Iterator[RunFac
         PartitionMissing: the day's labels, metrics or lineage were never written, or are of other clusters.
     """
     for run in runs:
-        titles = {row["cluster_id"]: row["title"] for row in _of_run(lake, "cluster_labels", team_day, _LABELS, run)}
-        metrics = _of_run(lake, "cluster_metrics", team_day, _METRICS, run)
+        titles = {row["cluster_id"]: row["title"] for row in of_run(lake, "cluster_labels", team_day, _LABELS, run)}
+        metrics = of_run(lake, "cluster_metrics", team_day, _METRICS, run)
         errors = {row["cluster_id"]: row["error_count"] for row in metrics if row["kind"] == MetricsKind.CLUSTER}
         for table, found in (("cluster_labels", titles), ("cluster_metrics", errors)):
             if run["clusters"] and not found:
@@ -92,14 +92,14 @@ def subject_of(run: Mapping[str, Any]) -> str:
 
 def drift_of(lake: Lake, run: Row) -> Drift | None:
     """The drift of a run from the one that its lineage compares it with; None where there is no such run."""
-    edges = _of_run(lake, "cluster_lineage", TeamDay(run["team_id"], run["date"]), _EDGES, run)
+    edges = of_run(lake, "cluster_lineage", TeamDay(run["team_id"], run["date"]), _EDGES, run)
     if not edges or edges[0]["earlier_date"] is None:
         return None
     before = {
         "clustering_run_id": edges[0]["earlier_clustering_run_id"],
         "content_hash": edges[0]["earlier_content_hash"],
     }
-    found = _of_run(lake, "cluster_assignments", TeamDay(run["team_id"], edges[0]["earlier_date"]), _SHAPES, before)
+    found = of_run(lake, "cluster_assignments", TeamDay(run["team_id"], edges[0]["earlier_date"]), _SHAPES, before)
     if not found:
         return None
     (earlier,) = found
@@ -124,7 +124,7 @@ def _mean_shift(later: list[Row], earlier: list[Row]) -> float | None:
     return round(1 - float(means[0] @ means[1]) / norm, 6) if norm else None
 
 
-def _of_run(lake: Lake, table: str, team_day: TeamDay, columns: list[str], run: Mapping[str, Any]) -> list[Row]:
+def of_run(lake: Lake, table: str, team_day: TeamDay, columns: list[str], run: Mapping[str, Any]) -> list[Row]:
     """Rows of one clustering run, as far as they are about these very clusters; none where nothing was written."""
     if not lake.exists(table, team_day):
         return []

@@ -1,0 +1,105 @@
+"""Tables that a person looks at first: a day's clusters, and what changed since the run before."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from llma_assets.clustering.result import NOISE
+from llma_assets.lake import Lake
+from llma_assets.lineage.edge import Change
+from llma_assets.stages.run_facts import of_run, subject_of
+from llma_assets.team_day import TeamDay
+from llma_assets.vocabulary import MetricsKind
+
+Row = dict[str, Any]
+_CLUSTERS = pa.schema(
+    [
+        ("cluster", pa.string()), ("items", pa.int64()), ("share", pa.string()), ("change", pa.string()),
+        ("before", pa.int64()), ("cost_usd", pa.float64()), ("errors", pa.string()), ("level", pa.string()),
+    ]
+)  # fmt: skip
+_CHANGES = pa.schema(
+    [
+        ("change", pa.string()), ("cluster", pa.string()), ("items", pa.int64()), ("before", pa.int64()),
+        ("out_of", pa.string()), ("level", pa.string()),
+    ]
+)  # fmt: skip
+# What is news comes first.
+_ORDER = (Change.BORN, Change.SPLIT, Change.MERGED, Change.DIED)
+
+
+def clusters_table(
+    runs: Sequence[Row], labels: Sequence[Row], metrics: Sequence[Row], edges: Sequence[Row]
+) -> pa.Table:
+    """The clusters of a day's runs, trace level first, largest first, noise last.
+
+    Args:
+        runs: rows of `cluster_assignments`.
+        labels, metrics, edges: rows of `cluster_labels`, `cluster_metrics` and `cluster_lineage`, of these runs.
+    """
+    rows: list[Row] = []
+    for run in sorted(runs, key=lambda one: subject_of(one), reverse=True):
+        measured = {row["cluster_id"]: row for row in rows_of(metrics, run) if row["kind"] == MetricsKind.CLUSTER}
+        before = {edge["cluster_id"]: edge for edge in rows_of(edges, run) if edge["change"] == Change.KEPT}
+        came = {edge["cluster_id"]: edge["change"] for edge in rows_of(edges, run)}
+        for label in sorted(rows_of(labels, run), key=lambda one: (one["cluster_id"] == NOISE, -one["size"])):
+            cluster_id = label["cluster_id"]
+            figures, kept = measured.get(cluster_id, {}), before.get(cluster_id)
+            rate = figures.get("error_rate")
+            rows.append(
+                {
+                    "cluster": label["title"],
+                    "items": label["size"],
+                    "share": f"{label['size'] / run['items_analyzed']:.1%}",
+                    "change": kept["change"] if kept else came.get(cluster_id),
+                    "before": kept["earlier_size"] if kept else None,
+                    "cost_usd": figures.get("total_cost"),
+                    "errors": None if rate is None else f"{rate:.1%}",
+                    "level": subject_of(run),
+                }
+            )
+    return pa.Table.from_pylist(rows, _CLUSTERS)
+
+
+def changes_table(lake: Lake, runs: Sequence[Row], labels: Sequence[Row], edges: Sequence[Row]) -> pa.Table:
+    """What was born, split, merged and died since the run before; empty for a run that is compared with none.
+
+    `before` counts the items of the earlier cluster: of that which died, or that a new one comes `out_of`.
+    """
+    rows: list[Row] = []
+    for run in sorted(runs, key=lambda one: subject_of(one), reverse=True):
+        titles = {row["cluster_id"]: row["title"] for row in rows_of(labels, run)}
+        found = [edge for edge in rows_of(edges, run) if edge["change"] in _ORDER and edge["earlier_date"] is not None]
+        titles_before = _earlier_titles(lake, found[0]) if found else {}
+        for edge in sorted(found, key=lambda one: (_ORDER.index(one["change"]), -(one["size"] or one["earlier_size"]))):
+            was = titles_before.get(edge["earlier_cluster_id"])
+            has_died = edge["cluster_id"] is None
+            rows.append(
+                {
+                    "change": edge["change"],
+                    "cluster": was if has_died else titles.get(edge["cluster_id"]),
+                    "items": edge["size"],
+                    "before": edge["earlier_size"],
+                    "out_of": None if has_died else was,
+                    "level": subject_of(run),
+                }
+            )
+    return pa.Table.from_pylist(rows, _CHANGES)
+
+
+def _earlier_titles(lake: Lake, edge: Mapping[str, Any]) -> dict[int, str]:
+    """The names in the run that an edge leads back to."""
+    day = TeamDay(edge["team_id"], edge["earlier_date"])
+    run = {
+        "clustering_run_id": edge["earlier_clustering_run_id"],
+        "content_hash": edge["earlier_content_hash"],
+    }
+    columns = ["clustering_run_id", "content_hash", "cluster_id", "title"]
+    return {row["cluster_id"]: row["title"] for row in of_run(lake, "cluster_labels", day, columns, run)}
+
+
+def rows_of(rows: Sequence[Row], run: Mapping[str, Any]) -> list[Row]:
+    """Those of `rows` that are about the clusters of `run` as they are now."""
+    keys = ("clustering_run_id", "content_hash")
+    return [row for row in rows if all(row[key] == run[key] for key in keys)]
