@@ -33,7 +33,7 @@ faults: $(VENV)/.installed
 
 # The explorer in Chromium: every view, by mouse and keyboard, with hostile data, in both themes.
 browser: $(VENV)/.installed
-	@test -n "$$LLMA_CHROMIUM" || command -v chromium google-chrome >/dev/null || { echo "No Chromium was found. Debian: apt-get install chromium. Elsewhere: LLMA_CHROMIUM=PATH make browser"; exit 1; }
+	@test -n "$$LLMA_CHROMIUM" || command -v chromium >/dev/null || command -v google-chrome >/dev/null || { echo "No Chromium was found. Debian: apt-get install chromium. Elsewhere: LLMA_CHROMIUM=PATH make browser"; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r llma_assets_tests/explorer/requirements.txt
 	env -u LLMA_HOME $(BIN)/pytest -m browser llma_assets_tests/explorer
 
