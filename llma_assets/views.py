@@ -112,14 +112,47 @@ _VIEW_OF_TABLE = {"cluster_metrics": "cluster_metrics_rows"}
 
 
 def _table_view(table: str, root: str) -> str:
-    """The view of one table: all its files."""
-    name, files_of_table = _VIEW_OF_TABLE.get(table, table), _literal(f"{root}/{table}/**/*.parquet")
-    view = f"CREATE VIEW {name} AS SELECT * FROM read_parquet({files_of_table}"
+    """The view of one table: all its files, with the declared columns, none of which need be in an old file.
+
+    As the columns are told, no file is opened to find them out. As team and day are those of a file's path, a query
+    for some of them opens the files of no other: DuckDB knows what a condition on a path means. Both took longer than
+    most queries (benchmarks/results/views.md). DuckDB refuses `hive_partitioning` beside `schema`; and at a LIMIT it
+    fails where the path is its virtual column, not one that was asked for.
+    """
+    name, pattern = _VIEW_OF_TABLE.get(table, table), _literal(f"{root}/{table}/**/*.parquet")
+    columns = ", ".join(
+        f"'{field.name}': {{'name': '{field.name}', 'type': {_literal(_sql_type(field.type))}, 'default_value': NULL}}"
+        for field in TABLES[table]
+    )
+    of_path = ["regexp_extract(filename, '.*/team=([^/]+)/', 1) AS team_id"]
+    if "date" in TABLES[table].names:
+        of_path.append("TRY_CAST(regexp_extract(filename, '/date=([^/]+)/[^/]+$', 1) AS DATE) AS date")
+    selected = f"SELECT * EXCLUDE (filename) REPLACE ({', '.join(of_path)})"
+    view = f"CREATE VIEW {name} AS {selected} FROM read_parquet({pattern}, schema = MAP {{{columns}}}, filename = true"
     if table != "trace_events":
-        return f"{view}, union_by_name = true)"
+        return f"{view})"
     # The ledger row is written last: what a killed ingest left is not shown.
-    completed = "(team_id, ingest_id) IN (SELECT (team_id, ingest_id) FROM ingests)"
-    return f"{view}, union_by_name = true, file_row_number = true) WHERE {completed}"
+    return f"{view}, file_row_number = true) JOIN (SELECT team_id, ingest_id FROM ingests) USING (team_id, ingest_id)"
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    if pa.types.is_list(kind):
+        return f"{_sql_type(kind.value_type)}[]"
+    if pa.types.is_struct(kind):
+        return f"STRUCT({', '.join(f'{field.name} {_sql_type(field.type)}' for field in kind)})"
+    return _SQL_TYPES[kind]
+
+
+_SQL_TYPES = {
+    pa.string(): "VARCHAR",
+    pa.bool_(): "BOOLEAN",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.float32(): "FLOAT",
+    pa.float64(): "DOUBLE",
+    pa.date32(): "DATE",
+    pa.timestamp("us", tz="UTC"): "TIMESTAMP WITH TIME ZONE",
+}
 
 
 def _ingests_first(table: str) -> tuple[bool, str]:

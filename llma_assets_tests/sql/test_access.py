@@ -75,6 +75,39 @@ def test_views_are_read_whole_while_a_run_writes(lake: Lake, client: str) -> Non
             assert measured in sizes or measured is None
 
 
+def test_a_query_for_a_team_or_day_opens_no_other_file(lake: Lake) -> None:
+    """What is not asked for may even be broken."""
+    other = TeamDay("other", DAYS[0].day)
+    for day in (*DAYS[:2], other):
+        plant(lake, day, items("flight", 0, 5, 0))
+        measure(lake, day)
+    broken = [lake.path(table, DAYS[1]) for table in ("cluster_assignments", "cluster_metrics", "trace_summaries")]
+    broken += [lake.path(table, other) for table in ("cluster_assignments", "cluster_metrics", "trace_summaries")]
+    for path in broken:
+        Path(path).write_text("no Parquet")
+    project = Project()
+    for view in ("runs", "cluster_metrics_rows", "trace_summaries"):
+        asked = f"SELECT * FROM {view} WHERE team_id = 'acme' AND date = '{DAYS[0].day}'"
+        assert {row["date"] for row in project.rows(asked)} == {DAYS[0].day}
+        with pytest.raises(InputRejected, match="query:"):
+            project.rows(f"SELECT * FROM {view}")
+
+
+def test_every_view_takes_a_filter_an_order_and_a_limit(lake: Lake, ingest: Callable[..., Any]) -> None:
+    """Together they made DuckDB fail where a path was a virtual column."""
+    ingest(demo_events("assistant", 2))
+    plant(lake, DAYS[0], items("flight", 0, 5, 0))
+    measure(lake, DAYS[0])
+    project = Project()
+    views = [row["view_name"] for row in project.rows("SELECT view_name FROM duckdb_views() WHERE NOT internal")]
+    assert len(views) > 25
+    for view in views:
+        columns = [row["column_name"] for row in project.rows(f"DESCRIBE {view}")]
+        if "team_id" in columns:
+            found = project.rows(f"SELECT team_id FROM {view} WHERE team_id = 'acme' ORDER BY {columns[-1]}, 1 LIMIT 3")
+            assert {row["team_id"] for row in found} <= {"acme"}, view
+
+
 REFUSED = {
     "a file": "SELECT * FROM read_csv('/etc/passwd')",
     "a file by its name": "SELECT * FROM '/etc/passwd'",

@@ -1,16 +1,24 @@
 -- Everything a team has, in one shape: what was ingested (each uuid once, the latest delivery), the
 -- summaries and the clusters that we emit. Columns: uuid, event, team_id, distinct_id, timestamp, properties (JSON).
 CREATE VIEW events AS
+WITH latest AS (
+    -- Found among narrow columns: to sort whole events takes ten times as long.
+    SELECT team_id, date, ingest_id, file_row_number
+    FROM trace_events
+    QUALIFY row_number() OVER (
+        PARTITION BY team_id, uuid ORDER BY ingested_at DESC, ingest_id DESC, file_row_number DESC
+    ) = 1
+),
+ours AS (
+    SELECT team_id, event_uuid AS uuid, true AS is_ours FROM trace_summaries WHERE status = 'summarized'
+    UNION ALL SELECT team_id, uuid, true FROM cluster_events
+)
 SELECT uuid, event, team_id, distinct_id, timestamp, properties
 FROM trace_events
+JOIN latest USING (team_id, date, ingest_id, file_row_number)
+LEFT JOIN ours USING (team_id, uuid)
 -- What we emitted and somebody ingested again is shown once, as ours.
-WHERE (team_id, uuid) NOT IN (
-    SELECT (team_id, event_uuid) FROM trace_summaries WHERE status = 'summarized'
-    UNION ALL SELECT (team_id, uuid) FROM cluster_events
-)
-QUALIFY row_number() OVER (
-    PARTITION BY team_id, uuid ORDER BY ingested_at DESC, ingest_id DESC, file_row_number DESC
-) = 1
+WHERE is_ours IS NULL
 UNION ALL
 SELECT
     event_uuid,

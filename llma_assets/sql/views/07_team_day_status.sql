@@ -1,7 +1,8 @@
 -- One row a team and day that has events or results: how far it got, and where nothing is shown, why.
 CREATE VIEW team_day_status AS
 WITH event_days AS (
-    SELECT team_id, date, count(DISTINCT uuid) AS events
+    -- Of numbers, which are counted faster than texts; two of a million are alike once in forty million such counts.
+    SELECT team_id, date, count(DISTINCT hash(uuid)) AS events
     FROM trace_events
     WHERE event IN ('$ai_generation', '$ai_embedding', '$ai_span', '$ai_trace', '$ai_metric', '$ai_feedback', '$ai_evaluation')
       AND NOT is_own
@@ -64,8 +65,8 @@ emitted AS (
 ),
 days AS (
     SELECT team_id, date FROM event_days
-    UNION SELECT team_id, date FROM trace_summaries
-    UNION SELECT team_id, date FROM cluster_assignments
+    UNION SELECT team_id, date FROM summarized
+    UNION SELECT team_id, date FROM clustered
 ),
 windows AS (
     -- Embedded items of the fuller level in the window that ends with the day.

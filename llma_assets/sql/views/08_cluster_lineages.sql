@@ -1,7 +1,7 @@
 -- Edges of the clusters as they are now: a run that was replaced since its edges were made has none. `is_followed` is
 -- false where the run before was replaced since.
 CREATE VIEW cluster_edges AS
-WITH present AS MATERIALIZED (
+WITH present AS NOT MATERIALIZED (
     SELECT team_id, date, clustering_run_id, content_hash FROM cluster_assignments
 )
 SELECT edge.*, edge.earlier_date IS NULL OR earlier.date IS NOT NULL AS is_followed
@@ -16,7 +16,7 @@ LEFT JOIN present AS earlier
 
 -- One row an edge between a cluster and one of the run before, with the names of both.
 CREATE VIEW cluster_changes AS
-WITH names AS MATERIALIZED (
+WITH names AS NOT MATERIALIZED (
     SELECT team_id, date, clustering_run_id, content_hash, cluster_id, title, name_reason FROM cluster_labels
 )
 SELECT
