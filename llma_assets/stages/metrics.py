@@ -64,7 +64,7 @@ class MeasureClusters:
             for run in runs:
                 of_level = summaries.filter(pc.equal(summaries["level"], run["level"]))
                 figures = {item["item_id"]: item for item in of_level.to_pylist()}
-                rows += metrics_rows(run, _with_common_names(run, figures, self.min_users))
+                rows += metrics_rows(run, with_common_names(run, figures, self.min_users))
             table = pa.Table.from_pylist(rows, CLUSTER_METRICS)
             written = self.lake.write(TABLE, team_day, table, version)
         of_run = {run["clustering_run_id"]: "_".join(filter(None, (run["level"], run["job_id"]))) for run in runs}
@@ -105,7 +105,7 @@ def metrics_rows(run: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]
     return [fixed | key | metrics for (key, _), metrics in zip(groups, measured, strict=True)]
 
 
-def _with_common_names(run: Row, figures: dict[str, Row], least: int) -> dict[str, Row]:
+def with_common_names(run: Row, figures: dict[str, Row], least: int) -> dict[str, Row]:
     """`figures` without models and tools that fewer than `least` users of the run used: a name can tell who it was."""
     if not least:
         return figures

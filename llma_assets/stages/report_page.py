@@ -97,6 +97,7 @@ class BuildReport:
             return ""
         settings = self.settings
         lines = [__version__, REPORT_VERSION, _page_version(), self._content, str(settings.report_max_bytes)]
+        lines.append(str(settings.min_users_per_cluster))
         lines += [settings.redaction, repr(sorted(settings.redaction_patterns.items())), str(settings.max_text_chars)]
         for day in team_day.window(TREND_DAYS):
             for table in ("cluster_assignments", "cluster_labels", "cluster_lineage", "cluster_metrics"):
@@ -110,7 +111,10 @@ class BuildReport:
         """The page of these rows of `cluster_assignments`, of which at least one holds items."""
         redactor = Redactor(self.settings.redaction_patterns) if self.settings.redaction == "always" else None
         rows = ReportRows(
-            self.lake, redactor.text if redactor else None, findings=lambda run: list(findings(run, self.settings))
+            lake=self.lake,
+            redact=redactor.text if redactor else None,
+            findings=lambda run: list(findings(run, self.settings)),
+            min_users=self.settings.min_users_per_cluster,
         )
         data = [rows.run_data(team_day, run) for run in runs if run["items_analyzed"]]
         skipped = [skipped_run(run) for run in runs if not run["items_analyzed"]]

@@ -15,7 +15,7 @@ from llma_assets.explorer.report import RunData
 from llma_assets.lake import Lake
 from llma_assets.lineage.identity import lineage_id
 from llma_assets.stages.lineage_chain import PassedRun, way_back
-from llma_assets.stages.metrics import FIGURES, metrics_rows
+from llma_assets.stages.metrics import FIGURES, metrics_rows, with_common_names
 from llma_assets.stages.window import run_days
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import MetricsKind
@@ -39,11 +39,13 @@ class ReportRows:
     Attributes:
         redact: takes secrets out of a text, where the settings ask for it.
         findings: what is wrong with a row of `cluster_assignments`.
+        min_users: distinct users below which nothing is told by name; 0: no floor.
     """
 
     lake: Lake
     redact: Callable[[str], str] | None
     findings: Callable[[Row], Sequence[str]]
+    min_users: int = 0
 
     def run_data(self, team_day: TeamDay, run: Row) -> RunData:
         """Everything of one clustering run with items.
@@ -54,6 +56,8 @@ class ReportRows:
         labels = self._of_run("cluster_labels", team_day, run["clustering_run_id"], run["content_hash"])
         if not labels:
             raise PartitionMissing(f"cluster_labels {team_day} name other clusters; run cluster_labels first")
+        if not all(self._keeps_floor(row) for row in labels):
+            raise PartitionMissing(f"cluster_labels {team_day} keep a lower floor on users; run cluster_labels first")
         edges = self._of_run("cluster_lineage", team_day, run["clustering_run_id"], run["content_hash"])
         if not edges:
             raise PartitionMissing(f"cluster_lineage {team_day} is of other clusters; run cluster_lineage first")
@@ -62,6 +66,7 @@ class ReportRows:
         wanted = pa.array([item["item_id"] for item in run["items"]])
         summaries = summaries.filter(pc.is_in(summaries["item_id"], wanted))
         of_item = {row["item_id"]: self._redacted_summary(row) for row in summaries.to_pylist()}
+        of_item = with_common_names(run, of_item, self.min_users)
         passed = way_back(self.lake, run, team_day.day - timedelta(days=TREND_DAYS - 1))
         return RunData(
             run=run,
@@ -96,10 +101,13 @@ class ReportRows:
             day=passed.day,
             items=run["items_analyzed"],
             sizes=sizes,
-            titles={row["cluster_id"]: self._clean(row["title"]) for row in labels},
+            titles={row["cluster_id"]: self._clean(row["title"]) for row in labels if self._keeps_floor(row)},
             since={c: Since(*since) for c, since in (own | passed.lineage_of).items()},
             metrics={row["cluster_id"]: row for row in metrics if row["kind"] == MetricsKind.CLUSTER},
         )
+
+    def _keeps_floor(self, label: Row) -> bool:
+        return (label["min_users"] or 0) >= self.min_users
 
     # --- redaction ------------------------------------------------------------------------------
 

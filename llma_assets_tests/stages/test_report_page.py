@@ -195,6 +195,28 @@ def test_a_page_holds_no_more_than_the_setting_lets_it(real: Lake, content: str)
     assert sum(trace["items"]["cost"]) > 0, "figures stay"
 
 
+def test_under_a_floor_on_users_no_name_of_few_is_told(lake: Lake) -> None:
+    """S6: neither a tool that one user has, nor what clusters were called before there was a floor."""
+    for day in DAYS[:2]:
+        plant(lake, day, NIGHTS[0])
+        rows = lake.read("trace_summaries", day).to_pylist()
+        for n, row in enumerate(rows):
+            row |= {"item_user": f"u{n % 3}", "item_tools": ["common", *(["canary_tool"] if n % 3 == 0 else [])]}
+        lake.write("trace_summaries", day, pa.Table.from_pylist(rows, TRACE_SUMMARIES))
+        finish(lake, day)
+    with pytest.raises(PartitionMissing, match="lower floor"):
+        build(lake, DAYS[1], min_users_per_cluster=2)
+    LabelClusters(lake, KeywordLabeler(), LOG, min_users=2).run(DAYS[1])
+    build(lake, DAYS[1], min_users_per_cluster=2)
+    read = page(lake, DAYS[1])
+    run = read.report["runs"][0]
+    assert read.report["content"] == "none" and read.chunks == []
+    assert "canary_tool" not in read.everything() and run["tools"] == ["common"]
+    assert {one["title"] for one in run["earlier"][0]["clusters"]} == {f"cluster {n}" for n in range(3)}
+    build(lake, DAYS[1])
+    assert "canary_tool" in page(lake, DAYS[1]).everything()
+
+
 def hostile_day(lake: Lake, text: str) -> TeamDay:
     """Ten items whose titles, bullets, models and trace ids are `text`, as are the names of their clusters."""
     day = DAYS[0]
