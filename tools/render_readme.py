@@ -1,4 +1,4 @@
-"""Write the parts of README.md that come from code: the settings table and the demo's cluster.
+"""Write the parts of the docs that come from code: the settings table and, in README.md, the demo's cluster.
 
 `python tools/render_readme.py` writes them; a test fails when they are not what this would write. The
 cluster is taken from a lake in which `llma demo` has run (LLMA_HOME), if there is one.
@@ -12,7 +12,8 @@ from typing import get_args
 
 from llma_assets.settings import Settings
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README, CONFIGURATION = ROOT / "README.md", ROOT / "docs" / "configuration.md"
 RUN = "airline_trace_20260310_000000"
 
 
@@ -37,14 +38,14 @@ def settings_table() -> str:
     return "\n".join(lines)
 
 
-def render(text: str, cluster: str | None) -> str:
-    """README text with its generated parts in place; `cluster` None keeps the one that is there."""
-    text = re.sub(
-        r"(## Configuration\n\n).*?(\n\n`OPENAI_API_KEY`)", lambda m: m[1] + settings_table() + m[2], text, flags=re.S
-    )
-    if cluster is not None:
-        text = re.sub(r"(the embedder:\n\n```\n).*?(\n```)", lambda m: m[1] + cluster + m[2], text, flags=re.S)
-    return text
+def with_settings(page: str) -> str:
+    """The page of the settings with its table in place."""
+    return re.sub(r"\n\n\| variable.*?\n\n", lambda _: f"\n\n{settings_table()}\n\n", page, flags=re.S)
+
+
+def with_cluster(page: str, cluster: str) -> str:
+    """README with the demo's cluster in place."""
+    return re.sub(r"(the embedder:\n\n```\n).*?(\n```)", lambda m: m[1] + cluster + m[2], page, flags=re.S)
 
 
 def first_cluster() -> str | None:
@@ -59,4 +60,6 @@ def first_cluster() -> str | None:
 
 
 if __name__ == "__main__":
-    README.write_text(render(README.read_text(encoding="utf-8"), first_cluster()), encoding="utf-8")
+    CONFIGURATION.write_text(with_settings(CONFIGURATION.read_text(encoding="utf-8")), encoding="utf-8")
+    if cluster := first_cluster():
+        README.write_text(with_cluster(README.read_text(encoding="utf-8"), cluster), encoding="utf-8")
