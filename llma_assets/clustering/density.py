@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from llma_assets.clustering.result import NOISE
+
 # How far copies are spread around their original, as a share of the way to its nearest neighbour.
 _SPREAD = 0.5
 
@@ -90,10 +92,14 @@ def by_density(crowd: Crowd, selection: Selection) -> Density:
         gen_min_span_tree=True,
         core_dist_n_jobs=1,
     ).fit(crowd.points)
-    persistence = {label: float(value) for label, value in enumerate(np.nan_to_num(model.cluster_persistence_))}
+    # Copies alone can make a cluster, and then no place is in it.
+    present, labels = np.unique(model.labels_[crowd.first], return_inverse=True)
+    labels = labels.astype(np.int32) - np.int32(present[0] == NOISE)
+    found = np.nan_to_num(model.cluster_persistence_)[present[present != NOISE]]
+    persistence = {label: float(value) for label, value in enumerate(found)}
     validity = float(model.relative_validity_) if len(persistence) > 1 else None
     return Density(
-        labels=model.labels_.astype(np.int32)[crowd.first],
+        labels=labels,
         probabilities=np.nan_to_num(model.probabilities_)[crowd.first],
         outlier_scores=np.clip(np.nan_to_num(model.outlier_scores_, nan=0.0, posinf=1.0), 0.0, 1.0)[crowd.first],
         persistence=persistence,

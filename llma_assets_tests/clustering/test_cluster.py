@@ -144,6 +144,17 @@ def test_too_few_copies_are_noise() -> None:
     assert result.labels.tolist() == [NOISE] * 4 + [0] * 5
 
 
+@pytest.mark.parametrize("seed", [17, 20, 24])
+@pytest.mark.filterwarnings("error")
+def test_a_cluster_of_copies_alone_leaves_no_empty_number(seed: int) -> None:
+    """HDBSCAN can put the copies of a text into a cluster and the text itself beside it."""
+    random = np.random.default_rng(seed)
+    texts = int(random.integers(5, 60))
+    vectors = random.normal(size=(texts, 64))
+    made = cluster(np.repeat(vectors, random.integers(1, 40, texts), axis=0), ClusteringParams())
+    assert all(one.silhouette is not None and np.isfinite(one.silhouette) for one in made.clusters)
+
+
 def test_copies_do_not_bend_the_clusters(queries: np.ndarray) -> None:
     plain = cluster(queries, ClusteringParams())
     copied = cluster(np.concatenate([queries, np.tile(queries[7], (400, 1))]), ClusteringParams())
