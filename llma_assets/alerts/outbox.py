@@ -11,6 +11,7 @@ from llma_assets.alerts.message import message, request
 from llma_assets.alerts.record import TABLE as DELIVERIES
 from llma_assets.alerts.record import DeliveryRecord, pending
 from llma_assets.alerts.webhook import Webhook
+from llma_assets.errors import LlmaError
 from llma_assets.lake import Lake
 from llma_assets.lake.faults import kill_point
 from llma_assets.settings import Settings
@@ -36,6 +37,8 @@ class Tally:
     dead: int = 0
     waiting: int = 0
     problems: list[str] = field(default_factory=list)
+    # Teams whose tables cannot be read, each with why: the matter of that team alone.
+    unread: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         return f"{self.delivered} delivered, {self.failed} failed, {self.dead} given up, {self.waiting} wait"
@@ -65,7 +68,7 @@ class Outbox:
         """
         tally, deadline, sent = Tally(), time.monotonic() + MAX_TICK_S, 0
         with self.lake.named_lock(LOCK):
-            for record, alert_id in self._due():
+            for record, alert_id in self._due(tally):
                 delivery = record.rows[alert_id]
                 if delivery.attempts >= self.settings.alert_max_attempts:
                     tally.dead += 1
@@ -97,22 +100,31 @@ class Outbox:
         if answer.status_code not in _OF_THE_MESSAGE:
             tally.problems.append(answer.error)
 
-    def _due(self) -> Iterator[tuple[DeliveryRecord, str]]:
-        """Deliveries that wait for an attempt now, oldest day first; new findings are recorded on the way."""
+    def _due(self, tally: Tally) -> Iterator[tuple[DeliveryRecord, str]]:
+        """Deliveries of every team that wait for an attempt now."""
         for team in self.lake.teams(ALERTS):
             if team in self.settings.teams_skip:
                 continue
-            found = self._findings(team)
-            first = self.now().date() - timedelta(days=_LOOK_BACK_DAYS)
-            days = {day.day for day in self.lake.days(DELIVERIES, team) if day.day >= first}
-            for day in sorted(days | {row["since"] for row in found}):
-                record = DeliveryRecord(self.lake, TeamDay(team, day))
-                for row in found:
-                    if row["since"] == day and row["alert_id"] not in record.rows:
-                        record.put(pending(row, message(row, self.redact), self.now()))
-                for alert_id in sorted(record.rows):
-                    if record.rows[alert_id].is_due(self.now()):
-                        yield record, alert_id
+            try:
+                yield from self._due_of(team)
+            except LlmaError as error:
+                # One team's broken file does not silence the others.
+                self.log.error("alerts of team %s were not sent: %s", team, error)
+                tally.unread.append(f"team {team}: {error}")
+
+    def _due_of(self, team: str) -> Iterator[tuple[DeliveryRecord, str]]:
+        """Deliveries of a team, oldest day first; new findings are recorded on the way."""
+        found = self._findings(team)
+        first = self.now().date() - timedelta(days=_LOOK_BACK_DAYS)
+        days = {day.day for day in self.lake.days(DELIVERIES, team) if day.day >= first}
+        for day in sorted(days | {row["since"] for row in found}):
+            record = DeliveryRecord(self.lake, TeamDay(team, day))
+            for row in found:
+                if row["since"] == day and row["alert_id"] not in record.rows:
+                    record.put(pending(row, message(row, self.redact), self.now()))
+            for alert_id in sorted(record.rows):
+                if record.rows[alert_id].is_due(self.now()):
+                    yield record, alert_id
 
     def _findings(self, team: str) -> list[dict[str, Any]]:
         """Findings of the newest days, each once, as it was first found; and a gap that still lasts."""

@@ -34,7 +34,7 @@ def alert_sensor(context: dg.SensorEvaluationContext, lake: LakeResource, clock:
     except LlmaError as error:
         context.log.error("alerts were not sent: %s", error)
         return dg.SkipReason(f"alerts were not sent: {error}")
-    return dg.SkipReason("; ".join([str(tally), *tally.problems]))
+    return dg.SkipReason("; ".join([str(tally), *tally.problems, *tally.unread]))
 
 
 def outbox(lake: Lake, webhook: Webhook, settings: Settings, clock: Clock, log: logging.Logger) -> Outbox:

@@ -104,6 +104,17 @@ def test_teams_do_not_share_a_finding(lake: Lake, receiver: Receiver) -> None:
     assert sorted(one["team"] for one in receiver.messages) == ["acme", "other"]
 
 
+def test_a_team_with_a_broken_file_silences_no_other(lake: Lake, receiver: Receiver) -> None:
+    for team in ("acme", "other"):
+        write(lake, finding("a", team=team), team=team)
+    Path(lake.path("cluster_alerts", TeamDay("acme", DAY))).write_bytes(b"PAR1 cut off")
+    tally = send(lake, receiver)
+    assert [one["team"] for one in receiver.messages] == ["other"]
+    (unread,) = tally.unread
+    assert unread.startswith("team acme: ") and "run the partition again" in unread
+    assert tally.problems == [], "the receiver is well"
+
+
 def test_a_skipped_team_is_not_told(lake: Lake, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     write(lake, finding("a"))
     monkeypatch.setenv("LLMA_TEAMS_SKIP", "acme")
