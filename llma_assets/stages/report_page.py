@@ -98,6 +98,9 @@ class BuildReport:
         settings = self.settings
         lines = [__version__, REPORT_VERSION, _page_version(), self._content, str(settings.report_max_bytes)]
         lines.append(str(settings.min_users_per_cluster))
+        # What a run is warned of, see `quality_check`.
+        limits = (settings.min_clusters, settings.max_cluster_share, settings.max_noise_share, settings.min_stability)
+        lines.append(repr(limits))
         lines += [settings.redaction, repr(sorted(settings.redaction_patterns.items())), str(settings.max_text_chars)]
         for day in team_day.window(TREND_DAYS):
             for table in ("cluster_assignments", "cluster_labels", "cluster_lineage", "cluster_metrics"):

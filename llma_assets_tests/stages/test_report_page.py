@@ -143,7 +143,9 @@ def test_the_version_changes_with_what_the_page_would_tell(real: Lake) -> None:
     before = stage(real).version(DAY)
     assert stage(real).version(DAY) == before
     others = [{"report_content": "none"}, {"report_max_bytes": 3_000_000}, {"redaction": "always"}]
-    assert len({before, *(stage(real, **one).version(DAY) for one in others)}) == 4
+    # Limits that a run is warned of.
+    others += [{"min_clusters": 9}, {"max_cluster_share": 0.1}, {"max_noise_share": 0.0}, {"min_stability": 1.0}]
+    assert len({before, *(stage(real, **one).version(DAY) for one in others)}) == 8
     rows = real.read("cluster_labels", DAY).to_pylist()
     rows[0]["title"] = "Another name"
     real.write("cluster_labels", DAY, pa.Table.from_pylist(rows, real.read("cluster_labels", DAY).schema))
