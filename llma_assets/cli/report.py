@@ -11,6 +11,7 @@ import typer
 from llma_assets.cli.output import console, print_json, safe
 from llma_assets.cli.project import Project, parse_day
 from llma_assets.errors import InputRejected
+from llma_assets.lake import Lake
 from llma_assets.team_day import TeamDay, check_team
 
 # Days named in an error, newest first.
@@ -29,7 +30,7 @@ def report(
     if level not in (None, "trace", "generation"):
         raise InputRejected(f"--level: {level!r} is not one of trace, generation")
     project = Project()
-    target = None if out is None else checked_target(out)
+    target = None if out is None else checked_target(out, project.lake)
     day = _day(project, check_team(team), date)
     path, is_new = built(project, day)
     if target is not None:
@@ -66,11 +67,12 @@ def built(project: Project, day: TeamDay) -> tuple[str, bool]:
     return path, True
 
 
-def checked_target(out: str) -> Path:
+def checked_target(out: str, lake: Lake) -> Path:
     """The file that `--out` names, if one can be written there.
 
     Raises:
-        InputRejected: it is a folder or a device, its folder is missing, or its name is none.
+        InputRejected: it is a folder or a device, its folder is missing, its name is none, or it is inside the lake,
+            whose tables are whatever lies there.
     """
     if "\0" in out or not out.strip():
         raise InputRejected(f"--out: {out!r} is not the name of a file")
@@ -81,6 +83,8 @@ def checked_target(out: str) -> Path:
         raise InputRejected(f"--out: {out} is not a file")
     if not target.parent.is_dir():
         raise InputRejected(f"--out: there is no folder {target.parent}")
+    if lake.is_local and (target.parent.resolve() / target.name).is_relative_to(lake.root):
+        raise InputRejected(f"--out: {out} is inside the lake {lake.root}; name a file elsewhere")
     return target
 
 

@@ -105,6 +105,16 @@ def test_what_cannot_be_shown_or_written_is_one_clear_error(
     assert sorted(path for path in tmp_path.rglob("*") if planted.root not in str(path)) == before
 
 
+def test_nothing_is_written_over_the_lake(planted: Lake) -> None:
+    """S16: a table is whatever files lie in its folder."""
+    path = Path(planted.path("cluster_labels", DAY))
+    before = path.read_bytes()
+    for out in (path, path.parent / "page.html", Path(planted.root, "page.html")):
+        error = llma("--team", "acme", "--out", str(out)).exception
+        assert isinstance(error, InputRejected) and "inside the lake" in str(error)
+    assert path.read_bytes() == before and not list(Path(planted.root).rglob("page.html"))
+
+
 def test_a_link_is_replaced_and_what_it_leads_to_is_left(planted: Lake, tmp_path: Path) -> None:
     """S16."""
     precious, link = tmp_path / "precious.txt", tmp_path / "link.html"
