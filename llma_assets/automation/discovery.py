@@ -189,7 +189,9 @@ def _clustered_from(lake: Lake, day: TeamDay, version: str, settings: Settings) 
     """Whether the day was clustered from this very window, up to its events or to an empty result."""
     if lake.source_version("cluster_assignments", day) != version:
         return False
-    if whole_version(lake.source_version("cluster_events", day) or "") == version:
+    # Of a lake from before clusters were measured, the days are run once more.
+    is_emitted = whole_version(lake.source_version("cluster_events", day) or "") == version
+    if is_emitted and lake.exists("cluster_metrics", day):
         return True
     # Empty for want of items is settled, unless the minimum was lowered since.
     runs = lake.read("cluster_assignments", day, ["items_analyzed", "items_in_window"]).to_pylist()

@@ -151,6 +151,21 @@ def test_late_events_ask_for_that_day_and_the_windows_that_hold_it(
     assert cursor is not None
 
 
+def test_days_of_a_lake_from_before_clusters_were_measured_are_run_once_more(
+    ingest: Ingest, instance: dg.DagsterInstance, lake: Lake
+) -> None:
+    """F36: what a view told by itself then is in a table now."""
+    ingest(questions(22))
+    settle(instance)
+    metrics = Path(lake.path("cluster_metrics", TeamDay("acme", date(2026, 3, 9))))
+    events = Path(lake.path("cluster_events", TeamDay("acme", date(2026, 3, 9))))
+    before = metrics.read_bytes(), events.read_bytes()
+    metrics.unlink()
+    jobs, _ = settle(instance)
+    assert jobs == ["cluster_traces 2026-03-09|acme"]
+    assert (metrics.read_bytes(), events.read_bytes()) == before
+
+
 def test_a_day_that_loses_its_input_becomes_empty_and_its_events_go(
     ingest: Ingest, instance: dg.DagsterInstance, lake: Lake
 ) -> None:
