@@ -96,12 +96,13 @@ def change_job(
 
     def change(jobs: TeamJobs) -> TeamJobs:
         old = _own(jobs, job)
-        new = replace(old, name=name or old.name, filters=wanted if filters or no_filters else old.filters)
+        new = replace(old, filters=wanted if filters or no_filters else old.filters)
+        new = new if name is None else replace(new, name=name)
         return replace(jobs, own=tuple(new if one == old else one for one in jobs.own))
 
     settings = load_settings()
     changed = edit_jobs(team, settings, change)
-    found = find_job(changed, name or job)
+    found = find_job(changed, job) if name is None else next(one for one in changed.own if one.name == name)
     _tell(team, found, as_json)
     if not as_json:
         _say_what_matches(team, found, settings)

@@ -125,13 +125,14 @@ def _dumped(value: Any) -> str:
 
 
 def find_job(jobs: TeamJobs, reference: str) -> ClusteringJob:
-    """The job that a person names by id, name, or `default-trace`.
+    """The job that a person names by id, name, or `default-trace`; an id goes before another job's name.
 
     Raises:
         InputRejected: there is none.
     """
-    for job in jobs.all():
-        if reference in (job.reference, job.name):
-            return job
+    by_id = {job.reference: job for job in jobs.all()}
+    by_name = {job.name: job for job in jobs.all()}
+    if found := by_id.get(reference) or by_name.get(reference):
+        return found
     known = ", ".join(job.reference for job in jobs.all())
     raise InputRejected(f"JOB: there is no clustering job {reference!r} (jobs: {known})")

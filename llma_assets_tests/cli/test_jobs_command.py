@@ -67,6 +67,16 @@ def test_a_job_from_its_beginning_to_its_end() -> None:
     assert yaml.safe_load(load_settings().jobs_path.read_text())["teams"].keys() == {"acme", "42"}
 
 
+def test_a_new_name_that_is_the_id_of_another_job_is_told_of_the_right_one() -> None:
+    for name in ("Mine", "Yours"):
+        llma("add", "--team", "acme", "--name", name, "--level", "trace")
+    changed = told("set", "yours", "--team", "acme", "--name", "mine2")
+    assert (changed["id"], changed["name"]) == ("yours", "mine2")
+    told("set", "mine", "--team", "acme", "--name", "yours")
+    assert told("get", "yours", "--team", "acme")["id"] == "yours"
+    assert told("set", "yours", "--team", "acme", "--name", "mine")["id"] == "yours"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -80,6 +90,7 @@ def test_a_job_from_its_beginning_to_its_end() -> None:
         (["get", "nope", "--team", "acme"], "no clustering job 'nope' (jobs: default-trace, default-generation, mine)"),
         (["set", "mine", "--team", "acme"], "give --name, --filter or --no-filters"),
         (["set", "mine", "--team", "acme", "--filter", "x is_set", "--no-filters"], "not together"),
+        (["set", "mine", "--team", "acme", "--name", ""], "name: '' must be 1 to 100"),
         (["set", "default-trace", "--team", "acme", "--name", "X"], "is a default job"),
         (["rm", "default-trace", "--team", "acme"], "is a default job"),
         (["enable", "nope", "--team", "acme"], "no clustering job 'nope'"),

@@ -261,6 +261,13 @@ def test_jobs_are_found_by_id_name_and_default() -> None:
         find_job(jobs, "nope")
 
 
+def test_an_id_goes_before_the_name_of_another_job() -> None:
+    """Else `rm checkout` would remove the other one."""
+    other = replace(CHECKOUT, job_id="payments", name="checkout")
+    named = replace(CHECKOUT, name="Till")
+    assert find_job(TeamJobs((other, named)), "checkout") == named
+
+
 @pytest.mark.parametrize(
     ("name", "taken", "expected"),
     [
