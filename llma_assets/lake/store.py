@@ -70,6 +70,11 @@ class Lake:
 
     # --- where things are -------------------------------------------------------------------
 
+    @property
+    def scheme(self) -> str:
+        """What DuckDB wants before a path of this lake: nothing for a folder, else as in `s3://`."""
+        return "" if self.is_local else f"{self.url.partition('://')[0]}://"
+
     def folder(self, table: str, team_day: TeamDay) -> str:
         """The folder of one partition of `table`."""
         _known(table)

@@ -188,7 +188,7 @@ def _matching(jobs: Sequence[ClusteringJob], files: list[str], days: dict[str, d
 
 
 def _files(lake: Lake, team_days: Sequence[TeamDay]) -> list[str]:
-    """The files of some days of one team, of ingests that were completed.
+    """The files of some days of one team, of ingests that were completed, as DuckDB names them.
 
     A file is named after its ingest, and the ingest's ledger row is written last: without it, a
     killed ingest would show half of what it brings.
@@ -197,7 +197,7 @@ def _files(lake: Lake, team_days: Sequence[TeamDay]) -> list[str]:
         path.rsplit("/", 1)[-1] for team in {day.team for day in team_days} for path in lake.team_files("ingests", team)
     }
     files = (path for day in team_days for path in lake.files("trace_events", day))
-    return [path for path in files if path.rsplit("/", 1)[-1] in completed]
+    return [lake.scheme + path for path in files if path.rsplit("/", 1)[-1] in completed]
 
 
 @contextmanager
