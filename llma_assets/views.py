@@ -93,7 +93,8 @@ def _create_views(connection: Any, lake: Lake, settings: Settings) -> None:
 
 def _statements(lake: Lake, settings: Settings) -> Sequence[str]:
     """DDL takes no bound values; the only ones here are the lake's own path and checked settings."""
-    tables = [_table_view(table, lake.scheme + _glob_escaped(lake.root)) for table in sorted(TABLES, key=_ingests_first)]
+    root = lake.scheme + _glob_escaped(lake.root)
+    tables = [_table_view(table, root) for table in sorted(TABLES, key=_ingests_first)]
     minimums = ", ".join(f"({_literal(t)}, {n:d})" for t, n in sorted(settings.min_items_by_team.items()))
     constants = [
         "CREATE VIEW lake_settings AS "
