@@ -25,7 +25,7 @@ types: $(VENV)/.installed
 
 unit: $(VENV)/.installed
 	env -u LLMA_HOME $(BIN)/dagster definitions validate -w workspace.yaml
-	env -u LLMA_HOME $(BIN)/pytest -n auto
+	env -u LLMA_HOME $(BIN)/pytest -n auto --dist loadgroup
 
 # What takes minutes: killed at every later write, at fifty random moments, twenty partitions at once.
 faults: $(VENV)/.installed

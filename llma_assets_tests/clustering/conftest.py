@@ -11,6 +11,13 @@ import pytest
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "banking77_vectors.npz"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What compiles umap goes to one worker: it takes half a minute a process."""
+    for item in items:
+        if "umap" in item.name or item.path.name == "test_reference.py":
+            item.add_marker(pytest.mark.xdist_group("umap"))
+
+
 @pytest.fixture(scope="session")
 def queries() -> np.ndarray:
     """float32, shape (n, 64)."""

@@ -313,7 +313,9 @@ def test_teams_with_the_same_text_share_nothing(ingest: Ingest, lake: Lake, acce
 
 PACKAGE = Path(llma_assets.__file__).parent
 # marshal makes no objects; ingest uses it for an unnamed temporary file of its own process.
-EXECUTING = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "jsonpickle", "yaml"}
+EXECUTING = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "jsonpickle"}
+# Of YAML, what makes any object; the safe loader and what is built on it make plain values.
+EXECUTING_YAML = {"unsafe_load", "full_load", "load_all", "UnsafeLoader", "FullLoader", "Loader", "CLoader"}
 
 
 def executing_calls(source: str) -> list[str]:
@@ -328,8 +330,11 @@ def executing_calls(source: str) -> list[str]:
             found += [] if isinstance(node.value, ast.Constant) and node.value.value is False else ["allow_pickle"]
         elif isinstance(node, ast.Name) and node.id in ("eval", "exec") and isinstance(node.ctx, ast.Load):
             found.append(node.id)
-        elif isinstance(node, ast.Attribute) and node.attr in ("read_pickle", "to_pickle"):
-            found.append(node.attr)
+        elif isinstance(node, ast.Attribute):
+            is_yaml = ast.unparse(node.value) == "yaml" and node.attr in EXECUTING_YAML
+            found += [node.attr] if is_yaml or node.attr in ("read_pickle", "to_pickle") else []
+        elif isinstance(node, ast.ImportFrom) and node.module == "yaml":
+            found.append("yaml")
     return found
 
 
@@ -337,7 +342,10 @@ def test_the_package_loads_nothing_that_can_execute() -> None:
     sources = sorted(PACKAGE.rglob("*.py"))
     assert len(sources) > 100
     assert {str(path): found for path in sources if (found := executing_calls(path.read_text()))} == {}
-    for wrong in ("import pickle", "from joblib import load", "np.load(p, allow_pickle=True)", "yaml = eval(text)"):
+    for wrong in (
+        "import pickle", "from joblib import load", "np.load(p, allow_pickle=True)", "yaml = eval(text)",
+        "yaml.unsafe_load(text)", "yaml.load(text, Loader=yaml.Loader)", "from yaml import unsafe_load",
+    ):  # fmt: skip
         assert executing_calls(wrong), wrong
 
 

@@ -17,6 +17,7 @@ from llma_assets.cli.project import Project
 from llma_assets.errors import InputRejected
 from llma_assets.lake import Lake
 from llma_assets.team_day import TeamDay
+from llma_assets.views import query
 
 DAYS = [TeamDay("acme", date(2026, 1, 1) + timedelta(days=n)) for n in range(4)]
 READS = 25
@@ -98,14 +99,15 @@ def test_every_view_takes_a_filter_an_order_and_a_limit(lake: Lake, ingest: Call
     ingest(demo_events("assistant", 2))
     plant(lake, DAYS[0], items("flight", 0, 5, 0))
     measure(lake, DAYS[0])
-    project = Project()
-    views = [row["view_name"] for row in project.rows("SELECT view_name FROM duckdb_views() WHERE NOT internal")]
-    assert len(views) > 25
-    for view in views:
-        columns = [row["column_name"] for row in project.rows(f"DESCRIBE {view}")]
-        if "team_id" in columns:
-            found = project.rows(f"SELECT team_id FROM {view} WHERE team_id = 'acme' ORDER BY {columns[-1]}, 1 LIMIT 3")
-            assert {row["team_id"] for row in found} <= {"acme"}, view
+    with Project().views() as connection:
+        views = query(connection, "SELECT view_name FROM duckdb_views() WHERE NOT internal")["view_name"].to_pylist()
+        assert len(views) > 25
+        for view in views:
+            columns = query(connection, f"DESCRIBE {view}")["column_name"].to_pylist()
+            if "team_id" not in columns:
+                continue
+            asked = f"SELECT team_id FROM {view} WHERE team_id = 'acme' ORDER BY {columns[-1]}, 1 LIMIT 3"
+            assert {*query(connection, asked)["team_id"].to_pylist()} <= {"acme"}, view
 
 
 REFUSED = {

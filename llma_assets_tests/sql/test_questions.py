@@ -1,4 +1,4 @@
-"""Every query of docs/questions.md answers on the demo's traces; and what its arithmetic says holds there."""
+"""Every query of docs/questions.md and docs/views.md answers on the demo's traces, and its arithmetic holds there."""
 
 import json
 import re
@@ -14,7 +14,9 @@ from llma_assets.cli.project import Project
 from llma_assets.ingest import ingest_file
 from llma_assets.lake import Lake
 
-PAGE = Path(__file__).parents[2] / "docs" / "questions.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "questions.md"
+VIEW_QUERIES = re.findall(r"```sql\n(.*?)```", (DOCS / "views.md").read_text("utf-8"), flags=re.S)
 HEADINGS = re.findall(r"^##+ (.*)$", PAGE.read_text("utf-8"), flags=re.M)
 QUERIES = {
     f"{heading[:40]} ({number})": query
@@ -58,6 +60,12 @@ def test_a_question_has_an_answer(project: Project, name: str) -> None:
     rows = project.rows(QUERIES[name])
     assert rows
     assert all(any(row[column] is not None for row in rows) for column in rows[0] if column not in NULL_HERE), rows[0]
+
+
+@pytest.mark.parametrize("number", range(len(VIEW_QUERIES)))
+def test_an_example_of_the_views_is_read(project: Project, number: int) -> None:
+    """Some have no rows here: nothing is in quarantine, and no model was paid."""
+    assert isinstance(project.rows(VIEW_QUERIES[number]), list)
 
 
 # What these few days have nothing of.
