@@ -4,7 +4,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -31,9 +31,11 @@ from llma_assets.traces.redaction import Redactor
 
 TABLE = "cluster_report"
 # Part of the version of every page: raised whenever the same rows give another one.
-REPORT_VERSION = "1"
+REPORT_VERSION = "2"
 # Of the file, what the items' figures and titles may take; the least important items are left out beyond that.
 _ITEMS_SHARE = 0.6
+# Runs back that a page tells of, the run itself included, where what it tells of clusters takes more than half of it.
+_SHORTER_HISTORIES = (7, 4, 2)
 
 Place = tuple[int, int]
 
@@ -166,6 +168,10 @@ class _PageBuilder:
         for n, (items, order) in enumerate(zip(self._items, orders, strict=True)):
             ranked += [(k / len(items), n, place) for k, place in enumerate(by_importance(items, order))]
         self._order: list[Place] = [(n, place) for _, n, place in sorted(ranked)]
+        for runs in _SHORTER_HISTORIES:
+            if 2 * len(render_page(self._document([], []), [])) <= max_bytes:
+                break
+            self._data = [replace(one, history=one.history[:runs]) for one in self._data]
 
     def build(self) -> Page:
         """The page."""

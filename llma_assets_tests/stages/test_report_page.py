@@ -152,6 +152,23 @@ def test_the_version_changes_with_what_the_page_would_tell(real: Lake) -> None:
     assert stage(real).version(DAY) != before
 
 
+def test_many_clusters_of_many_days_pass_no_size(lake: Lake) -> None:
+    """Their history gives way, before the items do."""
+    clusters: dict[str, int] = {}
+    for number in range(150):
+        clusters |= items(f"t{number}", 0, 2, number)
+    for day in DAYS:
+        plant(lake, day, clusters)
+        match_clusters(lake, day)
+    finish(lake, DAYS[-1])
+    shown = {}
+    for limit in (1_200_000, 6_000_000):
+        assert build(lake, DAYS[-1], report_max_bytes=limit).figures["page_bytes"] <= limit
+        (run,) = page(lake, DAYS[-1]).report["runs"]
+        shown[limit] = len(run["earlier"]), run["items_shown"] > 0
+    assert shown == {1_200_000: (1, True), 6_000_000: (8, True)}
+
+
 def test_a_trace_that_changed_is_not_shown_beside_an_old_summary(real: Lake, ingest: Callable[..., Any]) -> None:
     trace_id = real.read("trace_summaries", DAY).to_pylist()[-1]["trace_id"]
     late = {"uuid": "late", "event": "$ai_span", "distinct_id": "p", "timestamp": "2026-03-08T23:59:00Z"}
