@@ -9,7 +9,6 @@ import typer
 from llma_assets.cli.output import console, print_json, print_rows
 from llma_assets.cli.project import Project
 from llma_assets.errors import InputRejected, RetryLater
-from llma_assets.team_day import check_team
 
 app = typer.Typer(help="Findings and their deliveries; `llma alerts test` sends a test message.")
 
@@ -22,7 +21,8 @@ def alerts(context: typer.Context, team: Team = None, as_json: Json = False) -> 
     """What was found, newest first, and what became of telling it."""
     if context.invoked_subcommand is not None:
         return
-    project, parameters = Project(), {"team": team and check_team(team)}
+    project = Project()
+    parameters = {"team": team and project.check_has_events(team)}
     columns = "team_id, date, kind, level, text, since" + (", alert_id, lineage_id, figures" if as_json else "")
     found = project.rows(
         f"SELECT {columns}, delivery FROM alerts WHERE $team IS NULL OR team_id = $team "

@@ -52,7 +52,7 @@ def read_file(path: Path, run: str | None) -> dict[str, Any]:
     return read_document(content, run)
 
 
-def run_row(project: Project, run: str) -> dict[str, Any]:
+def run_row(project: Project, run: str, field: str = "RUN") -> dict[str, Any]:
     """The row of a clustering run in the view `runs`.
 
     Raises:
@@ -60,7 +60,7 @@ def run_row(project: Project, run: str) -> dict[str, Any]:
     """
     found = project.rows("SELECT * FROM runs WHERE clustering_run_id = $run", {"run": run})
     if not found:
-        raise InputRejected(f"RUN: there is no clustering run {run!r}; `llma runs` lists them")
+        raise InputRejected(f"{field}: there is no clustering run {run!r}; `llma runs` lists them")
     return found[0]
 
 
@@ -105,7 +105,8 @@ def print_clusters(run: dict[str, Any], named: Rows, themes: Rows) -> None:
     counts = (
         f"{run['cluster_count']} clusters in {len(themes)} themes" if grouped else f"{run['cluster_count']} clusters"
     )
-    out(f"{counts}, {run['items_noise']} items are noise", markup=False)
+    noise = "1 item is" if run["items_noise"] == 1 else f"{run['items_noise']} items are"
+    out(f"{counts}, {noise} noise", markup=False)
     if run["reason"]:
         least = f", {run['items_in_window']} of {run['min_items']} items" if run["min_items"] is not None else ""
         out(safe(f"{run['status']}: {run['reason']}{least}"), markup=False)

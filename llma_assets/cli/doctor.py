@@ -64,7 +64,8 @@ def _jobs(settings: Settings) -> str:
     own = sum(len(found.of(team).own) for team in found.teams)
     if not own:
         return "none but the two defaults of each team; type: llma jobs add --help"
-    return f"{own} of {len(found.teams)} teams in {found.path}"
+    teams = sum(bool(found.of(team).own) for team in found.teams)
+    return f"{own} {'job' if own == 1 else 'jobs'} of {teams} {'team' if teams == 1 else 'teams'} in {found.path}"
 
 
 def _dagster(settings: Settings) -> str:

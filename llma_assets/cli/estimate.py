@@ -9,7 +9,6 @@ from llma_assets.cli.output import console, print_json, print_rows
 from llma_assets.cli.project import Project, parse_day
 from llma_assets.errors import InputRejected
 from llma_assets.settings import Settings, load_settings
-from llma_assets.team_day import check_team
 
 if TYPE_CHECKING:
     from llma_assets.llm.tokens import Range
@@ -29,14 +28,11 @@ def estimate(
     """Tell items, tokens and dollars of a backfill of these days, with direct calls and with the Batch API. Asks no
     server and needs no key. What is there already and would not be made again is not counted."""
     project = Project()
-    check_team(team)
     begin = parse_day(first, "--from", project.settings)
     end = parse_day(to, "--to", project.settings) if to else begin
     if end < begin:
         raise InputRejected(f"--to: {end} is before --from {begin}")
-    if team not in project.lake.teams():
-        known = ", ".join(project.lake.teams()) or "none yet; type: llma ingest PATH --team TEAM"
-        raise InputRejected(f"--team: {team!r} has no events in {project.lake.root} (teams: {known})")
+    project.check_has_events(team)
     settings = _settings(project.settings, provider, model)
 
     from llma_assets.definitions import resources

@@ -57,7 +57,7 @@ def _of_run(project: Project, form: str, run: str, cluster: int | None) -> Write
     from llma_assets.cli.clusters import run_document, run_row
     from llma_assets.export.rows import COLUMNS, ExportRows
 
-    row = run_row(project, run)
+    row = run_row(project, run, "--run")
     if form == DOCUMENT:
         if cluster is not None:
             raise InputRejected("--cluster: a document holds a whole run; leave it out, or choose another --format")

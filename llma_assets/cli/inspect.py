@@ -20,7 +20,7 @@ def teams(as_json: Json = False) -> None:
         """
         SELECT status.team_id, min(status.date) AS first_day, max(status.date) AS last_day, count(*) AS days,
                sum(events)::BIGINT AS events, sum(items)::BIGINT AS items,
-               (SELECT max_by(clustering_run_id, date) FROM runs
+               (SELECT max_by(clustering_run_id, (date, level, -length(clustering_run_id))) FROM runs
                 WHERE runs.team_id = status.team_id AND status = 'clustered') AS newest_run
         FROM team_day_status AS status GROUP BY ALL ORDER BY ALL
         """
@@ -38,14 +38,13 @@ def status(team: Team = None, as_json: Json = False) -> None:
                llm_output_tokens, llm_cache_hits, reason
         FROM team_day_status WHERE $team IS NULL OR team_id = $team ORDER BY team_id, date
         """,
-        {"team": team and check_team(team)},
+        {"team": team and project.check_has_events(team)},
     )
     due = _due(project, {str(row["team_id"]) for row in rows})
     rows = [row | {"due": due.get((row["team_id"], row["date"]))} for row in rows]
     if not as_json:
         rows = [_short_status(row) for row in rows]
-    subject = f"team {team} has no events" if team else "no events yet"
-    print_rows(rows, as_json, empty=f"{subject}; type: llma ingest PATH --team TEAM")
+    print_rows(rows, as_json, empty="no events yet; type: llma ingest PATH --team TEAM")
 
 
 def _due(project: Project, teams: set[str]) -> dict[tuple[str, date], str]:
@@ -84,17 +83,18 @@ def _spend(row: dict[str, Any]) -> str:
 
 def runs(team: Team = None, as_json: Json = False) -> None:
     """Clustering runs, newest first."""
-    rows = Project().rows(
+    project = Project()
+    rows = project.rows(
         """
         SELECT clustering_run_id, team_id, level, job_name, date, window_start, window_end, status,
                items_analyzed, cluster_count, noise_share, method, reason
-        FROM runs WHERE $team IS NULL OR team_id = $team ORDER BY date DESC, team_id, level DESC
+        FROM runs WHERE $team IS NULL OR team_id = $team ORDER BY date DESC, team_id, level DESC, clustering_run_id
         """,
-        {"team": team and check_team(team)},
+        {"team": team and project.check_has_events(team)},
     )
     if not as_json:
-        # The run's id ends with that of the job; a row is to fit a line.
-        rows = [{name: value for name, value in row.items() if name != "job_name"} for row in rows]
+        # The id ends with that of the job, the window with the day; a row is to fit a line, its id above all.
+        rows = [{name: row[name] for name in row if name not in ("job_name", "window_end")} for row in rows]
     print_rows(rows, as_json, empty="no clustering run yet; type: llma run --team TEAM --date DATE")
 
 

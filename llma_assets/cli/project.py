@@ -8,6 +8,7 @@ from typing import Any
 from llma_assets.errors import InputRejected
 from llma_assets.lake import Lake
 from llma_assets.settings import Settings, load_settings
+from llma_assets.team_day import check_team
 
 Rows = list[dict[str, Any]]
 
@@ -26,6 +27,18 @@ class Project:
         with self.views() as connection:
             table = query(connection, text, parameters)
         return table.to_pylist(maps_as_pydicts="lossy")
+
+    def check_has_events(self, team: str) -> str:
+        """The team, if it is one that events were ingested for.
+
+        Raises:
+            InputRejected: the name cannot be a team's, or has no events.
+        """
+        known = self.lake.teams()
+        if check_team(team) not in known:
+            there = ", ".join(known) or "none yet; type: llma ingest PATH --team TEAM"
+            raise InputRejected(f"--team: {team!r} has no events in {self.lake.root} (teams: {there})")
+        return team
 
     @contextmanager
     def views(self) -> Iterator[Any]:

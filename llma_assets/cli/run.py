@@ -10,7 +10,7 @@ import typer
 from llma_assets.cli.output import console, print_json, print_rows, safe
 from llma_assets.cli.project import Project, parse_day
 from llma_assets.errors import InputRejected
-from llma_assets.team_day import TeamDay, check_team
+from llma_assets.team_day import TeamDay
 
 
 def run(
@@ -26,16 +26,13 @@ def run(
     """Summarize, embed, cluster, name and emit. Exit code 0: every day is shown; 3: a day has nothing to show, or
     waits for a batch, and the reason is printed; 1: a run failed."""
     project = Project()
-    check_team(team)
     first = parse_day(date, "--date", project.settings)
     last = parse_day(to, "--to", project.settings) if to else first
     if last < first:
         raise InputRejected(f"--to: {last} is before --date {first}")
     if method not in (None, "hdbscan", "kmeans"):
         raise InputRejected(f"--method: {method!r} is not one of hdbscan, kmeans")
-    if team not in project.lake.teams():
-        known = ", ".join(project.lake.teams()) or "none yet; type: llma ingest PATH --team TEAM"
-        raise InputRejected(f"--team: {team!r} has no events in {project.lake.root} (teams: {known})")
+    project.check_has_events(team)
     config = {"lookback_days": lookback_days, "max_samples": max_samples, "method": method}
     config = {name: value for name, value in config.items() if value is not None}
     days = [TeamDay(team, first + timedelta(days=n)) for n in range((last - first).days + 1)]
@@ -110,7 +107,8 @@ def _print(project: Project, days: list[TeamDay], outcomes: list[dict[str, Any]]
     )
     runs = project.rows(
         "SELECT clustering_run_id, status, items_analyzed, cluster_count, reason FROM runs "
-        "WHERE team_id = $team AND date BETWEEN $first AND $last ORDER BY date, level",
+        # Last is the run to look at: the default job's, whose id begins those of the others.
+        "WHERE team_id = $team AND date BETWEEN $first AND $last ORDER BY date, level, clustering_run_id DESC",
         {"team": days[0].team, "first": days[0].day, "last": days[-1].day},
     )
     if as_json:

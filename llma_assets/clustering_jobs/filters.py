@@ -100,7 +100,8 @@ def parse_filter(text: str) -> PropertyFilter:
         rest = rest[len(name) :]
     operator, *value = rest.split(maxsplit=1) or [""]
     if operator not in list(Operator):
-        raise InputRejected(f"filter: {text!r} has operator {operator!r}; it must be one of {_OPERATORS}")
+        has = f"operator {operator!r}" if operator else "no operator"
+        raise InputRejected(f"filter: {text!r} has {has}; it must be one of {_OPERATORS}")
     if not value:
         return PropertyFilter(name, Operator(operator))
     found = value[0].rstrip()

@@ -35,7 +35,7 @@ def check_regex(pattern: str) -> None:
     try:
         pc.match_substring_regex(pa.array([""]), pattern)
     except pa.ArrowInvalid as error:
-        raise InputRejected(f"value: {pattern!r} is no RE2 pattern: {str(error).rpartition(': ')[2]}") from None
+        raise InputRejected(f"value: {pattern!r} is no RE2 pattern: {str(error).partition(': ')[2]}") from None
 
 
 def expanded_size(pattern: str) -> int:

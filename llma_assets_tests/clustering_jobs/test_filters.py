@@ -60,8 +60,8 @@ def test_examples(line: str, name: str | None, operator: str | None, value: str 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("", "operator ''"),
-        ("$ai_model", "operator ''"),
+        ("", "no operator; it must be one of"),
+        ("$ai_model", "no operator"),
         ("$ai_model is gpt", "must be one of exact, is_not"),
         ("$ai_model exact", "needs one"),
         ("$ai_model is_set x", "takes none"),
@@ -77,7 +77,7 @@ def test_examples(line: str, name: str | None, operator: str | None, value: str 
         ('a exact "b" c', "after the closing quote"),
         ('a exact "b\\u0000"', "NUL"),
         ('a exact "\\ud800"', "half a character"),
-        ("a regex (", "no RE2 pattern"),
+        ("a regex (", "no RE2 pattern: missing"),
         ("a regex (?=x)", "no RE2 pattern"),
         ("a regex x{500}", "500 parts"),
         ("a regex \\Q(\\E", "quotes by"),
