@@ -107,6 +107,11 @@ class Settings(BaseSettings):
         le=100_000_000,
         description="Size of the explorer's page; less important texts give way.",
     )
+    report_url: str = Field(
+        "http://127.0.0.1:3001",
+        pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
+        description="Where links to the explorer's pages lead; `llma dev` serves them there if that is this machine.",
+    )
     min_coverage: float = Field(
         0.95, ge=0, le=1, description="Share of a window's items that must be accounted for, or a run is warned of."
     )

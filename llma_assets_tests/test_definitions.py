@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -135,10 +134,11 @@ def test_a_run_over_several_days_matches_each_with_the_one_before(
         for change in ("kept", "split", "merged", "born", "died"):
             assert metadata[change].value == sum(row["change"] == change for row in rows)
     for event in instance.fetch_materializations(dg.AssetKey("cluster_report"), limit=5).records:
-        page = event.asset_materialization.metadata["page"]  # type: ignore[union-attr]
-        assert isinstance(page, dg.UrlMetadataValue)
-        assert urllib.request.url2pathname(page.url.removeprefix("file://")).endswith("report.html")
-        assert Path(urllib.request.url2pathname(page.url.removeprefix("file://"))).exists()
+        metadata = event.asset_materialization.metadata  # type: ignore[union-attr]
+        day, team = str(event.partition_key).split("|")
+        assert metadata["page"].value == f"http://127.0.0.1:3001/{team}/{day}"
+        assert Path(str(metadata["page_file"].value)).name == "report.html"
+        assert Path(str(metadata["page_file"].value)).exists()
 
 
 def test_dagster_validate_finds_the_workspace() -> None:

@@ -1,7 +1,6 @@
 """cluster_report: the clusters as a page that a browser opens from disk."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -35,13 +34,14 @@ def cluster_report(
     """
 
     def stage(team_day: TeamDay) -> StageReport:
-        opened = lake.open()
-        report = BuildReport(opened, event_source, load_settings(), context.log).run(team_day)
-        page = report.figures.get("page")
-        if page is not None:
-            is_local = opened.is_local
-            address = Path(page).as_uri() if is_local else opened.fs.unstrip_protocol(page)
-            report.figures["page"] = dg.MetadataValue.url(address) if is_local else dg.MetadataValue.path(address)
+        opened, settings = lake.open(), load_settings()
+        report = BuildReport(opened, event_source, settings, context.log).run(team_day)
+        file = report.figures.get("page")
+        if file is not None:
+            address = f"{settings.report_url.rstrip('/')}/{team_day.team}/{team_day.day}"
+            # A browser follows no link from the UI to a file.
+            report.figures["page"] = dg.MetadataValue.url(address)
+            report.figures["page_file"] = dg.MetadataValue.path(file if opened.is_local else f"{opened.scheme}{file}")
         return report
 
     yield from materialize(context, stage)

@@ -138,7 +138,7 @@ SELECT
         ELSE 'waiting'
     END AS status,
     CASE
-        WHEN emitted > 0 THEN nullif(concat_ws('; ', refused, budget, batch), '')
+        WHEN emitted > 0 THEN nullif(concat_ws('; ', CASE WHEN clusters = 0 THEN 'all_noise' END, refused, budget, batch), '')
         WHEN batch IS NOT NULL THEN batch
         WHEN events = 0 THEN 'no_items'
         WHEN never_summarized THEN 'not summarized yet'
