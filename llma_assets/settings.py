@@ -6,7 +6,7 @@ Secrets are not settings: the resource that needs a key reads it from the enviro
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
@@ -208,8 +208,24 @@ def load_settings(**overrides: Any) -> Settings:
     except SettingsError as error:
         raise InputRejected(f"{error}; a setting that holds a list or a table is JSON") from None
     except ValidationError as error:
-        problems = [
-            f"LLMA_{'.'.join(str(part) for part in problem['loc']).upper()}={problem['input']!r}: {problem['msg']}"
-            for problem in error.errors()
-        ]
+        problems = []
+        for problem in error.errors():
+            name = ".".join(str(part) for part in problem["loc"])
+            allowed = allowed_values(name) if name in Settings.model_fields else ""
+            allowed = f" (allowed: {allowed})" if allowed else ""
+            problems.append(f"LLMA_{name.upper()}={problem['input']!r}: {problem['msg']}{allowed}")
         raise InputRejected("; ".join(problems)) from None
+
+
+def allowed_values(name: str) -> str:
+    """The range or the choices of a setting in words; empty where it has none."""
+    field = Settings.model_fields[name]
+    words = (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
+    bounds = [
+        f"{word} {getattr(bound, kind):.10g}"
+        for bound in field.metadata
+        for kind, word in words
+        if getattr(bound, kind, None) is not None
+    ]
+    choices = [str(choice) for choice in get_args(field.annotation) if isinstance(choice, str)]
+    return ", ".join(bounds + (["one of " + ", ".join(f"`{choice}`" for choice in choices)] if choices else []))

@@ -9,7 +9,7 @@ from llma_assets.settings import load_settings
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
-        ("LLMA_MAX_SAMPLES", "19", "greater than or equal to 20"),
+        ("LLMA_MAX_SAMPLES", "19", "allowed: at least 20, at most 10000"),
         ("LLMA_MAX_SAMPLES", "10001", "less than or equal to 10000"),
         ("LLMA_WINDOW_DAYS", "0", "greater than or equal to 1"),
         ("LLMA_TEAMS_SAMPLE_PERCENT", "nan", "less than or equal to 100"),

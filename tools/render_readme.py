@@ -8,9 +8,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
 
-from llma_assets.settings import Settings
+from llma_assets.settings import Settings, allowed_values
 
 ROOT = Path(__file__).parent.parent
 README, CONFIGURATION = ROOT / "README.md", ROOT / "docs" / "configuration.md"
@@ -23,16 +22,8 @@ def settings_table() -> str:
     for name, field in Settings.model_fields.items():
         default = field.get_default(call_default_factory=True)
         shown = "" if default in (None, frozenset(), {}) else f"`{default}`"
-        bounds = [
-            f"{word} {value:.10g}"
-            for bound in field.metadata
-            for word, value in (("at least", getattr(bound, "ge", None)), ("above", getattr(bound, "gt", None)),
-                                ("at most", getattr(bound, "le", None)))
-            if value is not None
-        ]  # fmt: skip
-        choices = [str(choice) for choice in get_args(field.annotation) if isinstance(choice, str)]
-        bounds += ["one of " + ", ".join(f"`{choice}`" for choice in choices)] if choices else []
-        allowed = f" ({', '.join(bounds)})" if bounds else ""
+        bounds = allowed_values(name)
+        allowed = f" ({bounds})" if bounds else ""
         meaning = (field.description or "").rstrip(".")
         lines.append(f"| `LLMA_{name.upper()}` | {shown} | {meaning}{allowed} |")
     return "\n".join(lines)
