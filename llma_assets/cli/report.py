@@ -11,7 +11,6 @@ import typer
 from llma_assets.cli.output import console, print_json, safe
 from llma_assets.cli.project import Project, parse_day
 from llma_assets.errors import InputRejected
-from llma_assets.lake import Lake
 from llma_assets.team_day import TeamDay, check_team
 
 # Days named in an error, newest first.
@@ -23,18 +22,22 @@ def report(
     date: Annotated[str | None, typer.Option(help="UTC day, YYYY-MM-DD; else the newest one.")] = None,
     level: Annotated[str | None, typer.Option(help="trace or generation: what is shown first.")] = None,
     out: Annotated[str | None, typer.Option(help="Write the page to this file, too.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     open_it: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, open nothing.")] = False,
 ) -> None:
     """The cluster explorer as one file: the day's page, made anew where what it tells has changed."""
     if level not in (None, "trace", "generation"):
         raise InputRejected(f"--level: {level!r} is not one of trace, generation")
+    from llma_assets.export.out_file import checked_out, out_file
+
     project = Project()
-    target = None if out is None else checked_target(out, project.lake)
+    target = None if out is None else checked_out(out, project.lake, force)
     day = _day(project, check_team(team), date)
     path, is_new = built(project, day)
     if target is not None:
-        write_copy(target, project.lake.fs.cat_file(path))
+        with out_file(target) as file:
+            file.write(project.lake.fs.cat_file(path))
     shown = str(target) if target is not None else path
     if as_json:
         print_json({"team_id": day.team, "date": day.day, "path": shown, "is_new": is_new} | _row(project, day))
@@ -65,42 +68,6 @@ def built(project: Project, day: TeamDay) -> tuple[str, bool]:
     if not stage.run(day).items:
         raise InputRejected(f"--date: {day.day} of team {day.team} has no clusters: {_why_nothing(project, day)}")
     return path, True
-
-
-def checked_target(out: str, lake: Lake) -> Path:
-    """The file that `--out` names, if one can be written there.
-
-    Raises:
-        InputRejected: it is a folder or a device, its folder is missing, its name is none, or it is inside the lake,
-            whose tables are whatever lies there.
-    """
-    if "\0" in out or not out.strip():
-        raise InputRejected(f"--out: {out!r} is not the name of a file")
-    target = Path(out)
-    if out.endswith(("/", os.sep)) or target.is_dir():
-        raise InputRejected(f"--out: {out} is a folder; name a file in it, such as {target / 'report.html'}")
-    if target.exists() and not target.is_file():
-        raise InputRejected(f"--out: {out} is not a file")
-    if not target.parent.is_dir():
-        raise InputRejected(f"--out: there is no folder {target.parent}")
-    if lake.is_local and (target.parent.resolve() / target.name).is_relative_to(lake.root):
-        raise InputRejected(f"--out: {out} is inside the lake {lake.root}; name a file elsewhere")
-    return target
-
-
-def write_copy(target: Path, content: bytes) -> None:
-    """Put `content` at `target`, all of it or nothing. A link there is replaced, not followed."""
-    from llma_assets.lake.store import beside_path, commit_beside
-
-    beside = beside_path(target)
-    try:
-        with open(beside, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        commit_beside(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _day(project: Project, team: str, date: str | None) -> TeamDay:

@@ -19,10 +19,10 @@ def checked_out(text: str, lake: Lake, force: bool) -> Path:
         InputRejected: it is no name of a file, a link, a folder or a device; its folder is not there; it is inside the
             lake, whose tables are whatever lies there; or there is such a file and `force` is not set.
     """
-    if not text or "\0" in text:
-        raise InputRejected(f"--out: {text!r} is no path; name a file, or - for standard output")
+    if not text.strip() or "\0" in text:
+        raise InputRejected(f"--out: {text!r} is no path; name a file")
     path = Path(text)
-    if path.name in ("", ".."):
+    if path.name in ("", "..") or text.endswith(("/", os.sep)):
         raise InputRejected(f"--out: {text!r} is a folder; name a file in it")
     try:
         kind = os.lstat(path).st_mode

@@ -73,7 +73,11 @@ def test_a_named_day_is_written_where_it_is_asked_for(planted: Lake, tmp_path: P
     assert (done.exit_code, done.stdout.strip()) == (0, str(target))
     assert ReadPage(target.read_bytes()).report["date"] == "2026-03-08"
     before = target.read_bytes()
-    assert llma("--team", "acme", "--date", "2026-03-09", "--out", str(target)).exit_code == 0
+    other = ("--team", "acme", "--date", "2026-03-09", "--out", str(target))
+    refused = llma(*other).exception
+    assert isinstance(refused, InputRejected) and "--force" in str(refused)
+    assert target.read_bytes() == before
+    assert llma(*other, "--force").exit_code == 0
     assert target.read_bytes() != before
 
 
@@ -88,9 +92,9 @@ def test_a_named_day_is_written_where_it_is_asked_for(planted: Lake, tmp_path: P
         (["--team", "acme", "--level", "span"], ["--level", "span", "generation"]),
         (["--team", "acme", "--out", "."], ["--out", "folder"]),
         (["--team", "acme", "--out", "new/"], ["--out", "folder"]),
-        (["--team", "acme", "--out", "no/such/folder.html"], ["--out", "no folder no/such"]),
-        (["--team", "acme", "--out", "/dev/null"], ["--out", "/dev/null", "not a file"]),
-        (["--team", "acme", "--out", " "], ["--out", "name of a file"]),
+        (["--team", "acme", "--out", "no/such/folder.html"], ["--out", "no/such", "is no folder"]),
+        (["--team", "acme", "--out", "/dev/null"], ["--out", "/dev/null", "device"]),
+        (["--team", "acme", "--out", " "], ["--out", "name a file"]),
     ],
 )
 def test_what_cannot_be_shown_or_written_is_one_clear_error(
@@ -115,14 +119,16 @@ def test_nothing_is_written_over_the_lake(planted: Lake) -> None:
     assert path.read_bytes() == before and not list(Path(planted.root).rglob("page.html"))
 
 
-def test_a_link_is_replaced_and_what_it_leads_to_is_left(planted: Lake, tmp_path: Path) -> None:
+def test_a_link_and_what_it_leads_to_are_left(planted: Lake, tmp_path: Path) -> None:
     """S16."""
     precious, link = tmp_path / "precious.txt", tmp_path / "link.html"
     precious.write_text("keep me")
     link.symlink_to(precious)
-    assert llma("--team", "acme", "--out", str(link)).exit_code == 0
+    for more in ([], ["--force"]):
+        error = llma("--team", "acme", "--out", str(link), *more).exception
+        assert isinstance(error, InputRejected) and "is a link" in str(error)
     assert precious.read_text() == "keep me"
-    assert not link.is_symlink() and ReadPage(link.read_bytes()).report["team"] == "acme"
+    assert link.is_symlink()
     assert not list(tmp_path.glob(".*.tmp"))
 
 
