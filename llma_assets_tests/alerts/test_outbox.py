@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 from planted import summary_row
 from planted_alerts import DAY, finding, write
+from real_traces import demo_events
 from receiver import Receiver, free_port, receiving
 
 from llma_assets.alert_checks import CHECKS
@@ -325,7 +326,8 @@ def llma(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
 
 
-def test_the_command_lists_findings_and_deliveries(lake: Lake, receiver: Receiver) -> None:
+def test_the_command_lists_findings_and_deliveries(lake: Lake, receiver: Receiver, ingest: Callable[..., Any]) -> None:
+    ingest(demo_events("assistant", 1))
     write(lake, finding("a"))
     write(lake, finding("z", team="other"), team="other")
     send(lake, receiver)
