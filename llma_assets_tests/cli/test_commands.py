@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from in_process import llma
 from pipeline import LOG, match_clusters
 from planted import items, plant
 from rich.console import Console
@@ -22,10 +23,6 @@ from llma_assets.team_day import TeamDay
 
 LLMA = str(Path(sys.executable).parent / "llma")
 AT = datetime(2026, 3, 9, 10, tzinfo=UTC)
-
-
-def llma(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([LLMA, *arguments], env=os.environ | environment, capture_output=True, text=True, check=False)
 
 
 def write_events(path: Path, count: int, text: str | None = "How can I change the billing address of order") -> Path:

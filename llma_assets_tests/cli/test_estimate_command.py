@@ -1,23 +1,19 @@
 """`llma estimate`: wrong input is one clear error, an unknown price is no error, local providers cost nothing."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from in_process import llma
 from real_traces import demo_events
 
-LLMA = str(Path(sys.executable).parent / "llma")
 DAYS = ("--team", "acme", "--from", "2026-03-09", "--to", "2026-03-09")
 
 
 def estimate(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [LLMA, "estimate", *arguments]
-    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+    return llma("estimate", *arguments, **environment)
 
 
 @pytest.fixture
