@@ -77,6 +77,13 @@ def opened(browser: Any, pages: dict[str, Path]) -> Iterator[Open]:
     assert complaints == []
 
 
+def expect(locator: Any) -> Any:
+    """Assertions that wait: the address changes first, and the view after it."""
+    from playwright.sync_api import expect as waiting
+
+    return waiting(locator)
+
+
 def ready(page: Any) -> None:
     """Until what is unpacked is there."""
     page.wait_for_selector("main .loading", state="detached")
@@ -85,26 +92,25 @@ def ready(page: Any) -> None:
 def test_from_the_map_to_a_line_and_back(opened: Open) -> None:
     page = opened()
     heading = page.locator("h1")
-    assert heading.inner_text() == "96 traces, 7 clusters in 3 themes"
+    expect(heading).to_have_text("96 traces, 7 clusters in 3 themes", use_inner_text=True)
     page.locator(".answer", has_text="Fails most").get_by_role("link").click()
-    assert heading.inner_text() == CLUSTERS[1]
+    expect(heading).to_have_text(CLUSTERS[1], use_inner_text=True)
     assert page.url.endswith("#cluster?id=1")
     page.locator(".items tbody a").first.click()
-    ready(page)
     ref = page.locator(".ref").first
     lines = ref.get_attribute("data-lines").split("-")
     ref.click()
     marked = page.locator(".text-marked")
-    assert [line.get_attribute("id") for line in marked.all()] == [
-        f"line-{number}" for number in range(int(lines[0]), int(lines[-1]) + 1)
-    ]
-    assert marked.first.is_visible()
-    assert ref.get_attribute("aria-current") == "true"
+    numbers = range(int(lines[0]), int(lines[-1]) + 1)
+    expect(marked).to_have_count(len(numbers))
+    assert [line.get_attribute("id") for line in marked.all()] == [f"line-{number}" for number in numbers]
+    expect(marked.first).to_be_visible()
+    expect(ref).to_have_attribute("aria-current", "true")
     page.go_back()
     page.go_back()
-    assert heading.inner_text() == CLUSTERS[1]
+    expect(heading).to_have_text(CLUSTERS[1], use_inner_text=True)
     page.go_back()
-    assert heading.inner_text() == "96 traces, 7 clusters in 3 themes"
+    expect(heading).to_have_text("96 traces, 7 clusters in 3 themes", use_inner_text=True)
 
 
 def test_a_point_on_the_map_opens_its_item(opened: Open) -> None:
@@ -119,8 +125,7 @@ def test_a_point_on_the_map_opens_its_item(opened: Open) -> None:
             break
     assert seen
     page.mouse.click(x, y)
-    ready(page)
-    assert page.locator("h1").inner_text() == seen
+    expect(page.locator("h1")).to_have_text(seen, use_inner_text=True)
 
 
 def test_a_lasso_lists_what_it_holds(opened: Open) -> None:
@@ -131,9 +136,9 @@ def test_a_lasso_lists_what_it_holds(opened: Open) -> None:
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] - 5, box["y"] + box["height"] - 5, steps=5)
     page.mouse.up()
-    assert page.locator(".selection h3").inner_text() == "96 traces selected"
+    expect(page.locator(".selection h3")).to_have_text("96 traces selected", use_inner_text=True)
     page.keyboard.press("Escape")
-    assert page.locator(".selection").is_hidden()
+    expect(page.locator(".selection")).to_be_hidden()
 
 
 def test_the_wheel_zooms_and_dragging_pans(opened: Open) -> None:
@@ -154,27 +159,27 @@ def test_the_wheel_zooms_and_dragging_pans(opened: Open) -> None:
 
 def test_filters_colours_and_order_are_in_the_address(opened: Open) -> None:
     page = opened(place="#overview?errors=1&color=errors&sort=avg_cost&flat=1")
-    assert page.locator(".active-count").inner_text() == "12 of 96 traces"
-    assert page.locator(".card-title").all_inner_texts() == [CLUSTERS[1]]
-    assert page.locator(".legend-name").all_inner_texts() == ["no error", "with errors"]
-    assert page.locator("#sort").input_value() == "avg_cost"
+    expect(page.locator(".active-count")).to_have_text("12 of 96 traces", use_inner_text=True)
+    expect(page.locator(".card-title")).to_have_text([CLUSTERS[1]], use_inner_text=True)
+    expect(page.locator(".legend-name")).to_have_text(["no error", "with errors"], use_inner_text=True)
+    expect(page.locator("#sort")).to_have_value("avg_cost")
     page.get_by_role("button", name="Remove the filter").click()
-    assert page.locator(".card-title").count() == 8
+    expect(page.locator(".card-title")).to_have_count(8)
     page.locator("#map-color").select_option("day")
-    assert page.locator(".legend li").count() == 7
+    expect(page.locator(".legend li")).to_have_count(7)
     assert "errors=" not in page.url and "color=day" in page.url
     page.evaluate("location.hash = '#overview?color=latency&day=2026-03-04'")
-    assert page.locator("#map-color").input_value() == "latency"
-    assert page.locator(".active-count").inner_text() == "14 of 96 traces"
+    expect(page.locator("#map-color")).to_have_value("latency")
+    expect(page.locator(".active-count")).to_have_text("14 of 96 traces", use_inner_text=True)
 
 
 def test_sorting_answers_what_costs_most(opened: Open) -> None:
     page = opened(place="#overview?flat=1")
     page.locator("#sort").select_option("total_cost")
-    assert page.locator(".card-title").first.inner_text() == CLUSTERS[1]
+    expect(page.locator(".card-title").first).to_have_text(CLUSTERS[1], use_inner_text=True)
     page.locator("#sort").select_option("newest")
-    assert page.locator(".card-title").first.inner_text() == CLUSTERS[4]
-    assert page.locator(".card-title").last.inner_text() == "Outliers"
+    expect(page.locator(".card-title").first).to_have_text(CLUSTERS[4], use_inner_text=True)
+    expect(page.locator(".card-title").last).to_have_text("Outliers", use_inner_text=True)
 
 
 def test_search_finds_clusters_items_and_summaries(opened: Open) -> None:
@@ -182,7 +187,7 @@ def test_search_finds_clusters_items_and_summaries(opened: Open) -> None:
     page.keyboard.press("/")
     page.keyboard.type("gift cards")
     page.wait_for_selector(".results h2")
-    assert page.locator(".results .item-line-title").first.inner_text() == CLUSTERS[1]
+    expect(page.locator(".results .item-line-title").first).to_have_text(CLUSTERS[1], use_inner_text=True)
     assert page.locator("#search-box").evaluate("box => document.activeElement === box")
     page.locator("#search-box").fill("zzz")
     page.wait_for_selector(".results .empty")
@@ -203,16 +208,16 @@ def test_an_earlier_day_is_matched_by_lineage(opened: Open) -> None:
 def test_skipped_runs_say_why(opened: Open) -> None:
     page = opened(place=PLACES["skipped"])
     assert "too few items (12 of 20)" in page.locator(".warning").inner_text()
-    assert opened(place="#level=generation").locator("h1").inner_text() == "Not clustered"
+    expect(opened(place="#level=generation").locator("h1")).to_have_text("Not clustered", use_inner_text=True)
 
 
 def test_thousands_are_paged(opened: Open) -> None:
     page = opened("large", "#cluster?id=1")
-    assert page.locator(".items tbody tr").count() == 50
+    expect(page.locator(".items tbody tr")).to_have_count(50)
     page.get_by_role("button", name="Next page").click()
-    assert page.locator(".pager span").inner_text() == "Page 2 of 2"
+    expect(page.locator(".pager span")).to_have_text("Page 2 of 2", use_inner_text=True)
     page.go_back()
-    assert page.locator(".pager span").inner_text() == "Page 1 of 2"
+    expect(page.locator(".pager span")).to_have_text("Page 1 of 2", use_inner_text=True)
 
 
 def test_the_keyboard_reaches_everything(opened: Open) -> None:
@@ -230,7 +235,7 @@ def test_the_keyboard_reaches_everything(opened: Open) -> None:
     page.wait_for_selector(".map-canvas[role=img]")
     page.locator(".panel summary").click()
     page.keyboard.press("Escape")
-    assert page.locator(".panel-body").is_hidden()
+    expect(page.locator(".panel-body")).to_be_hidden()
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -251,19 +256,17 @@ def test_hostile_texts_stay_texts(opened: Open, place: str) -> None:
 def test_hostile_items_open_by_their_links(opened: Open) -> None:
     page = opened("hostile", "#cluster?id=1")
     page.locator(".items tbody a").first.click()
-    ready(page)
-    assert "<script>alert(1)</script>" in page.locator("h1").inner_text()
-    assert page.locator(".flow text").count() > 1
+    expect(page.locator("h1")).to_contain_text("<script>alert(1)</script>", use_inner_text=True)
     page.locator(".ref").first.click()
-    assert page.locator(".text-marked").count() >= 1
+    expect(page.locator(".text-marked").first).to_be_visible()
+    assert page.locator(".flow text").count() > 1
 
 
 def test_a_page_without_content_shows_figures(opened: Open) -> None:
     page = opened("untold", "#cluster?id=1")
     page.locator(".items tbody a").first.click()
-    ready(page)
-    assert page.locator("h1").inner_text().startswith("Trace ")
-    assert page.get_by_role("button", name="Copy the trace id").count() == 0
+    expect(page.locator("h1")).to_contain_text("Trace ", use_inner_text=True)
+    expect(page.get_by_role("button", name="Copy the trace id")).to_have_count(0)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
