@@ -162,25 +162,28 @@ def _themes(first: Json, clusters: Mapping[int, Json], total: Any) -> list[Json]
 
 def _of(value: Any, where: str) -> Json:
     """An object, or the one that a text holds."""
-    if isinstance(value, str):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError as error:
-            raise InputRejected(f"{where}: not JSON: {error}") from None
+    value = _parsed(value, where)
     if not isinstance(value, dict):
         raise InputRejected(f"{where}: {_short(value)} is no object")
     return value
 
 
 def _list(value: Any, where: str) -> list[Any]:
-    if isinstance(value, str):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError as error:
-            raise InputRejected(f"{where}: not JSON: {error}") from None
+    """A list, or the one that a text holds."""
+    value = _parsed(value, where)
     if not isinstance(value, list):
         raise InputRejected(f"{where}: {_short(value)} is no list")
     return value
+
+
+def _parsed(value: Any, where: str) -> Any:
+    """What a text holds; what is no text as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise InputRejected(f"{where}: not JSON: {error}") from None
 
 
 def _text(value: Any) -> str:

@@ -29,7 +29,7 @@ LIFTED = (
     "cost_per_million_tokens",
     "error_rate",
 )
-METRIC_NAMES = (
+FIGURES = (
     "item_count",
     "avg_cost",
     "total_cost",
@@ -43,10 +43,8 @@ METRIC_NAMES = (
     "error_count",
     "error_rate",
     "distinct_users",
-    "models",
-    "tools",
-    "lift",
 )
+METRIC_NAMES = (*FIGURES, "models", "tools", "lift")
 # Decimals: dollars, seconds, and counts or shares.
 _DOLLAR_DIGITS, _SECOND_DIGITS, _DIGITS = 10, 6, 6
 

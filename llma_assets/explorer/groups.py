@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from llma_assets.clustering.result import NOISE
+from llma_assets.emission.metrics import FIGURES
 from llma_assets.explorer.badges import badges
 from llma_assets.explorer.content import Content
 from llma_assets.explorer.items import name_of
@@ -18,22 +19,6 @@ MAX_DESCRIPTION_CHARS = 4_000
 Json = dict[str, Any]
 Row = Mapping[str, Any]
 
-# Of `cluster_metrics`; a run without that row has none of them.
-FIGURES = (
-    "item_count",
-    "avg_cost",
-    "total_cost",
-    "avg_latency",
-    "p50_latency",
-    "p95_latency",
-    "avg_tokens",
-    "total_tokens",
-    "avg_generations",
-    "cost_per_million_tokens",
-    "error_count",
-    "error_rate",
-    "distinct_users",
-)
 _USED = ("models", "tools")
 
 
