@@ -9,24 +9,24 @@ WITH event_days AS (
     GROUP BY ALL
 ),
 reasons AS (
-    SELECT team_id, date, map_from_entries(list((reason, items) ORDER BY items DESC, reason)) AS skipped,
-           arg_max(reason || ' (' || items || ')', (items, reason)) AS commonest
-    FROM (
-        SELECT team_id, date, reason, count(*) AS items
-        FROM trace_summaries WHERE reason IS NOT NULL GROUP BY ALL
-    )
-    GROUP BY ALL
+    SELECT team_id, date, reason, count(*) AS items,
+        count(*) FILTER (status = 'summarized') AS summarized,
+        count(*) FILTER (status = 'failed') AS failed
+    FROM trace_summaries GROUP BY ALL
 ),
 summarized AS (
     SELECT team_id, date,
-        count(*) AS items,
-        count(*) FILTER (reason IS NULL OR reason NOT IN ('not_sampled', 'not_finished', 'job_disabled', 'not_in_any_job'))
-            AS sampled,
-        count(*) FILTER (status = 'summarized') AS summarized,
-        count(*) FILTER (status = 'failed') AS failed,
-        count(*) FILTER (reason = 'budget_exhausted') AS unpaid,
-        count(*) FILTER (reason = 'llm_error') AS unanswered
-    FROM trace_summaries GROUP BY ALL
+        CAST(sum(items) AS BIGINT) AS items,
+        CAST(sum(items) FILTER (
+            reason IS NULL OR reason NOT IN ('not_sampled', 'not_finished', 'job_disabled', 'not_in_any_job')
+        ) AS BIGINT) AS sampled,
+        CAST(sum(summarized) AS BIGINT) AS summarized,
+        CAST(sum(failed) AS BIGINT) AS failed,
+        CAST(sum(items) FILTER (reason = 'budget_exhausted') AS BIGINT) AS unpaid,
+        CAST(sum(items) FILTER (reason = 'llm_error') AS BIGINT) AS unanswered,
+        map_from_entries(list((reason, items) ORDER BY items DESC, reason) FILTER (reason IS NOT NULL)) AS skipped,
+        arg_max(reason || ' (' || items || ')', (items, reason)) FILTER (reason IS NOT NULL) AS commonest
+    FROM reasons GROUP BY ALL
 ),
 spend AS (
     SELECT team_id, date, sum(cost_usd) AS llm_cost_usd, CAST(sum(calls) AS BIGINT) AS llm_calls,
@@ -46,9 +46,18 @@ embedded_levels AS (
            count(*) FILTER (reason = 'budget_exhausted') AS unembedded
     FROM embeddings GROUP BY ALL
 ),
+windows AS (
+    -- The vectors of a day count in the window that ends with it and in those of the days after.
+    SELECT team_id, date + CAST(later AS INTEGER) AS date, level, sum(embedded) AS window_items,
+           sum(embedded) FILTER (later = 0) AS embedded, sum(unembedded) FILTER (later = 0) AS unembedded
+    FROM embedded_levels, range((SELECT window_days FROM lake_settings)) AS days(later)
+    GROUP BY ALL
+),
 embedded AS (
-    SELECT team_id, date, CAST(sum(embedded) AS BIGINT) AS embedded, CAST(sum(unembedded) AS BIGINT) AS unembedded
-    FROM embedded_levels GROUP BY ALL
+    SELECT team_id, date, CAST(sum(embedded) AS BIGINT) AS embedded, CAST(sum(unembedded) AS BIGINT) AS unembedded,
+           -- Of the fuller level.
+           CAST(max(window_items) AS BIGINT) AS window_items
+    FROM windows GROUP BY ALL
 ),
 clustered AS (
     SELECT team_id, date,
@@ -63,23 +72,23 @@ clustered AS (
 emitted AS (
     SELECT team_id, date, count(*) AS emitted FROM cluster_events GROUP BY ALL
 ),
-days AS (
-    SELECT team_id, date FROM event_days
-    UNION SELECT team_id, date FROM summarized
-    UNION SELECT team_id, date FROM clustered
+parts AS (
+    -- One under another instead of joined: a condition on team or day reaches the files of each, and none is read twice.
+    FROM event_days
+    UNION ALL BY NAME FROM summarized
+    UNION ALL BY NAME FROM spend
+    UNION ALL BY NAME FROM reuse
+    UNION ALL BY NAME FROM batches
+    UNION ALL BY NAME FROM embedded
+    UNION ALL BY NAME FROM clustered
+    UNION ALL BY NAME FROM emitted
 ),
-windows AS (
-    -- Embedded items of the fuller level in the window that ends with the day.
-    SELECT days.team_id, days.date, CAST(coalesce(max(of_level.items), 0) AS BIGINT) AS window_items
-    FROM days
-    LEFT JOIN LATERAL (
-        SELECT level, sum(embedded) AS items
-        FROM embedded_levels
-        WHERE embedded_levels.team_id = days.team_id
-          AND embedded_levels.date BETWEEN days.date - (SELECT CAST(window_days AS INTEGER) - 1 FROM lake_settings) AND days.date
-        GROUP BY level
-    ) AS of_level ON true
-    GROUP BY ALL
+days AS (
+    -- Each column comes from one part only.
+    SELECT team_id, date, any_value(COLUMNS(* EXCLUDE (team_id, date)))
+    FROM parts
+    GROUP BY team_id, date
+    HAVING any_value(events) > 0 OR any_value(items) > 0 OR any_value(all_disabled) IS NOT NULL
 ),
 joined AS (
     SELECT
@@ -104,7 +113,7 @@ joined AS (
         CASE WHEN batched > 0
              THEN 'waiting for batch (' || batched || ' items since ' || strftime(batched_since, '%Y-%m-%d %H:%M') || ')'
         END AS batch,
-        CASE WHEN summarized.unpaid > 0 THEN 'budget_exhausted (' || summarized.unpaid || ' of ' || sampled || ')'
+        CASE WHEN unpaid > 0 THEN 'budget_exhausted (' || unpaid || ' of ' || sampled || ')'
              WHEN unembedded > 0 THEN 'budget_exhausted (' || unembedded || ' of ' || summarized || ' vectors)'
         END AS budget,
         items IS NULL AS never_summarized,
@@ -113,16 +122,6 @@ joined AS (
         coalesce((SELECT min_items FROM lake_team_minimum AS own WHERE own.team_id = days.team_id),
                  (SELECT min_items FROM lake_settings)) AS min_items
     FROM days
-    LEFT JOIN event_days USING (team_id, date)
-    LEFT JOIN summarized USING (team_id, date)
-    LEFT JOIN reasons USING (team_id, date)
-    LEFT JOIN spend USING (team_id, date)
-    LEFT JOIN reuse USING (team_id, date)
-    LEFT JOIN batches USING (team_id, date)
-    LEFT JOIN embedded USING (team_id, date)
-    LEFT JOIN windows USING (team_id, date)
-    LEFT JOIN clustered USING (team_id, date)
-    LEFT JOIN emitted USING (team_id, date)
 )
 SELECT
     team_id, date, events, items, sampled, summarized, skipped, failed, embedded, window_items, clusters, emitted,
