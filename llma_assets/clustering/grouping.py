@@ -126,9 +126,10 @@ def _settled(
         if (left == clustered).all():
             break
         clustered = left
-    near = silhouettes(hood.folded.unit, _compact(labels))
+    unsure = raw & (shares < _MIN_SHARE) & (copies == 1)
+    near = silhouettes(hood.folded.unit, _compact(labels), np.flatnonzero(unsure))
     if near is not None:
-        alone |= raw & (shares < _MIN_SHARE) & (np.nan_to_num(near, nan=-1.0) < 0.0) & (copies == 1)
+        alone |= unsure & (np.nan_to_num(near, nan=-1.0) < 0.0)
     labels = np.where(alone, NOISE, labels).astype(np.int32)
     probabilities = np.where(raw, shares, taken.found.probabilities)
     # Moved out of a cluster that fell apart, a row has its neighbours' word only.

@@ -121,14 +121,15 @@ class Pull:
     def __init__(self, graph: Any) -> None:
         self._rows = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
         self._weighted = graph.astype(np.float32)
+        # NumPy takes with indices of this type twice as fast as with those of the graph.
+        self._columns = graph.indices.astype(np.intp)
         self._probabilities = (graph.data / graph.data.sum()).astype(np.float32)
 
     def __call__(self, places: np.ndarray) -> tuple[np.ndarray, float]:
         """Σⱼ pᵢⱼ Kᵢⱼ (yᵢ − yⱼ), float32 of shape (m, 2), and Σ Kᵢⱼ along the graph."""
-        columns = self._weighted.indices
         x, y = np.ascontiguousarray(places.T)
-        apart_x, apart_y = x[self._rows] - x[columns], y[self._rows] - y[columns]
+        apart_x, apart_y = (along.take(self._rows) - along.take(self._columns) for along in (x, y))
         kernel = 1.0 / (1.0 + apart_x * apart_x + apart_y * apart_y)
-        self._weighted.data[:] = self._probabilities * kernel
+        np.multiply(self._probabilities, kernel, out=self._weighted.data)
         sums = self._weighted @ np.column_stack([places, np.ones(len(places), np.float32)])
         return places * sums[:, 2:] - sums[:, :2], float(kernel.sum(dtype=np.float64))

@@ -53,10 +53,13 @@ class RepulsionMesh:
             of few or far scattered points may come out too small, even negative.
         """
         spacing = self._spacing
-        extent = float(np.ptp(places, axis=0).max())
+        # Of one coordinate after the other: along the first axis NumPy looks for them ten times as long.
+        along = np.ascontiguousarray(places.T)
+        lowest = along.min(axis=1)
+        extent = float((along.max(axis=1) - lowest).max())
         while extent / spacing > self._max_nodes:
             spacing *= 2.0
-        cells = (places - places.min(axis=0)) / spacing
+        cells = (places - lowest) / spacing
         whole = cells.astype(np.int64)
         side = int(whole.max()) + 4
         values, slopes = _cubic_splines((cells - whole).T.astype(np.float32))
@@ -65,10 +68,10 @@ class RepulsionMesh:
         nodes = (whole[:, 0] * side + whole[:, 1]) + (step[:, None] * side + step)[:, :, None]
         weights = values[:, None, 0] * values[None, :, 1]
         density = np.bincount(nodes.ravel(), weights.ravel(), side * side).reshape(side, side)
-        around = self._convolve(density.astype(np.float32), spacing).ravel()[nodes]
-        along = np.einsum("abm,bm->am", around, values[:, 1])
-        potential = np.einsum("am,am->m", along, values[:, 0])
-        slope_x = np.einsum("am,am->m", along, slopes[:, 0])
+        around = self._convolve(density.astype(np.float32), spacing).ravel().take(nodes)
+        in_y = np.einsum("abm,bm->am", around, values[:, 1])
+        potential = np.einsum("am,am->m", in_y, values[:, 0])
+        slope_x = np.einsum("am,am->m", in_y, slopes[:, 0])
         slope_y = np.einsum("am,am->m", np.einsum("abm,bm->am", around, slopes[:, 1]), values[:, 0])
         forces = np.stack([slope_x, slope_y], axis=1) * np.float32(-0.5 / spacing)
         # K of a point with itself is 1, and has no slope.

@@ -50,7 +50,7 @@ def isolated(core: np.ndarray, unit: np.ndarray, labels: np.ndarray) -> np.ndarr
     far = far_beyond(core, core)
     if not far.any():
         return far
-    known = silhouettes(unit, labels)
+    known = silhouettes(unit, labels, np.flatnonzero(far))
     return far if known is None else far & (np.nan_to_num(known, nan=-1.0) < _MAX_SILHOUETTE)
 
 

@@ -27,9 +27,11 @@ FIGURES = (
 )
 # All pairs of this many places are compared; more say no more.
 _LAYOUT_SAMPLE = 2_500
+# Rows taken at once.
+_BLOCK = 4096
 
 
-def silhouettes(unit: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
+def silhouettes(unit: np.ndarray, labels: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray | None:
     """Silhouette of each row (Rousseeuw 1987), noise left out.
 
     The mean cosine distance from a unit vector to a cluster is one minus its product with the mean
@@ -38,29 +40,30 @@ def silhouettes(unit: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
     Args:
         unit: shape (n, d), rows of length 1.
         labels: shape (n,), 0 … k − 1 or `NOISE`, none of them empty.
+        rows: int, the rows that are asked for; None for all.
 
     Returns:
-        float64, shape (n,), NaN for noise; None with fewer than two clusters. A row alone in its
-        cluster has 0.
+        float64, shape (n,), NaN for noise and for what is not asked for; None with fewer than two clusters. A row
+        alone in its cluster has 0.
     """
     count = int(labels.max(initial=NOISE)) + 1
     if count < 2:
         return None
+    asked = np.flatnonzero(labels != NOISE) if rows is None else rows[labels[rows] != NOISE]
     sizes = np.bincount(labels[labels != NOISE], minlength=count)
     means = np.stack([unit[labels == label].mean(axis=0, dtype=np.float64) for label in range(count)])
     result = np.full(len(unit), np.nan)
-    for label in range(count):
-        members = np.flatnonzero(labels == label)
-        distances = 1.0 - unit[members].astype(np.float64) @ means.T
-        if sizes[label] == 1:
-            result[members] = 0.0
-            continue
+    for start in range(0, len(asked), _BLOCK):
+        block = asked[start : start + _BLOCK]
+        own, place = labels[block], np.arange(len(block))
+        distances = 1.0 - unit[block].astype(np.float64) @ means.T
         # The row itself is in its cluster's mean, at distance 0: spread the sum over the others.
-        own = np.maximum(distances[:, label] * sizes[label] / (sizes[label] - 1), 0.0)
-        distances[:, label] = np.inf
+        within = np.maximum(distances[place, own] * sizes[own] / np.maximum(sizes[own] - 1, 1), 0.0)
+        distances[place, own] = np.inf
         other = np.maximum(distances.min(axis=1), 0.0)
-        widest = np.maximum(own, other)
-        result[members] = np.where(widest > 1e-9, (other - own) / np.maximum(widest, 1e-9), 0.0)
+        widest = np.maximum(within, other)
+        stands = (widest > 1e-9) & (sizes[own] > 1)
+        result[block] = np.where(stands, (other - within) / np.maximum(widest, 1e-9), 0.0)
     return result
 
 
