@@ -9,9 +9,10 @@ first gives all noise to the nearest centroid. Sections:
 
 * `methods`: ours, what others do and what we did before, on the same vectors, each in a process of its own: `cold` is
   from the start of Python, `warm` a further call. UMAP-5 + HDBSCAN and BERTopic are means of three seeds.
-* `end_to_end`: texts in, clusters out, embedding included: ours and BERTopic.
+* `end_to_end`: texts in, clusters out, embedding included: ours and BERTopic. Of two sets also what the pipeline embeds
+  of an extractive summary: its title and the user's requests.
 * `small`: what a small team has; means of five draws.
-* `choices`, `structureless`, `structured`, `strangers`: see `clustering_choices.py`.
+* `choices`, `repeated`, `structureless`, `structured`, `strangers`: see `clustering_choices.py`.
 
 Rows of peers that are not installed (`requirements-peers.txt`) are left out.
 """
@@ -27,9 +28,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from clustering_choices import choices, strangers, structured, structureless
+from clustering_choices import choices, repeated, strangers, structured, structureless
 from fresh_process import in_fresh_process
-from labelled_sets import SETS, vectors_of
+from labelled_sets import REQUESTS, SETS, vectors_of
 from methods import METHODS, NOISE, OURS, SEEDED, WITH_EMBEDDING, Method, ours, version_one
 from scoring import figures, means, scores
 
@@ -38,8 +39,8 @@ from llma_assets.clustering.vectors import unit_vectors
 RESULT = Path(__file__).parent / "results" / "clustering.json"
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "hdbscan", "onnxruntime", "umap-learn", "pynndescent", "numba")
 PEERS = ("bertopic", "sentence-transformers", "torch", "scikit-network")
-# Texts of 16, 382 and 174 tokens on average.
-END_TO_END = ("banking77, 2,000 queries", "tau2 airline, 517 traces", "gorilla torchhub, 1,488 requests")
+# Texts of 16, 382 and 174 tokens on average, and what the pipeline embeds of the last two.
+END_TO_END = ("banking77, 2,000 queries", "tau2 airline, 517 traces", "gorilla torchhub, 1,488 requests", *REQUESTS)
 # 20 is the least that is clustered at all; a small team has a few dozen items a week.
 SMALL = (20, 50, 100, 200)
 SMALL_DRAWS = 5
@@ -106,6 +107,7 @@ def main() -> None:
         ),
         "small": small,
         "choices": choices,
+        "repeated": repeated,
         "structureless": lambda sets: structureless(),
         "structured": structured,
         "strangers": strangers,
@@ -117,13 +119,14 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", message="The number of unique classes")
     sets: Sets = {}
-    for name, (file, load) in SETS.items():
+    for name, (file, load) in (SETS | REQUESTS).items():
         texts, truth = load(arguments.data)
         sets[name] = (unit_vectors(vectors_of(file, texts, arguments.vectors)), texts, truth)
+    whole = {name: sets[name] for name in SETS}
     report = json.loads(RESULT.read_text()) if arguments.only and RESULT.exists() else {"results": {}}
     report |= {"python": platform.python_version(), "cores": os.cpu_count(), "versions": installed()}
     for section in arguments.only or sections:
-        report["results"][section] = sections[section](sets)
+        report["results"][section] = sections[section](sets if section == "end_to_end" else whole)
         print(section, json.dumps(report["results"][section], indent=1, ensure_ascii=False), flush=True)
         RESULT.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import numpy as np
 from methods import NOISE
-from scoring import figures, means, nearest_centroid
+from scoring import figures, means, nearest_centroid, scores
 from sklearn.metrics import roc_auc_score
 
 from llma_assets.clustering import grouping, layout, neighborhood
@@ -31,12 +31,26 @@ SPHERE_DIMENSIONS = (50, 384, 1536)
 # By size: how often. What few points do by chance shows in many draws only.
 SPHERE_DRAWS = {20: 40, 50: 40, 100: 20, 200: 20, 1000: 3, 2000: 3}
 STRANGERS, STRANGER_DRAWS = (20, 60), 5
+# How often each row of a set is sent; the last as often as Zipf's law has it, a few very often.
+REPEATED: dict[str, Callable[[int], np.ndarray]] = {
+    "once": lambda size: np.ones(size, np.int64),
+    "twice": lambda size: np.full(size, 2),
+    "five times": lambda size: np.full(size, 5),
+    "eight times": lambda size: np.full(size, 8),
+    "once to 200 times": lambda size: np.minimum(np.random.default_rng(3).zipf(1.7, size), 200),
+}
 # How much of a place's own cluster is denser, for scores within the cluster.
 DENSEST = 0.1
 
 
 def _unfolded(unit: np.ndarray) -> Folded:
     return Folded(unit, np.ones(len(unit), np.int64), np.arange(len(unit)))
+
+
+class _SizesInPoints(Crowd):
+    @classmethod
+    def of(cls, places: np.ndarray, copies: np.ndarray, reach: np.ndarray, size: int, samples: int) -> Crowd:
+        return replace(Crowd.of(places, copies, reach, size, samples), min_cluster_size=size, min_samples=samples)
 
 
 class _CountedOnce(Crowd):
@@ -89,6 +103,24 @@ def choices(sets: Sets) -> dict[str, object]:
             rows[choice] = figures(unit, truth, raw, found.labels) | {"neighbors": hood.indices.shape[1]}
         results[name] = rows
     return results | {"fewer items": _few(sets)}
+
+
+def repeated(sets: Sets) -> dict[str, object]:
+    """The same texts, sent often: clusters, and AMI over the texts, each counted once."""
+    results: dict[str, object] = {}
+    for name in ("banking77, 2,000 queries", "tau2 airline, 517 traces"):
+        unit, _, truth = sets[name]
+        for often, times in REPEATED.items():
+            rows = np.repeat(np.arange(len(unit)), times(len(unit)))
+            first = np.unique(rows, return_index=True)[1]
+            found: dict[str, object] = {}
+            for way, crowd in (("ours", Crowd), ("sizes in points", _SizesInPoints), ("counted once", _CountedOnce)):
+                with patch.object(grouping, "Crowd", crowd), single_thread():
+                    hood = Neighborhood.of(unit[rows], PARAMS.n_neighbors, PARAMS.seed)
+                    labels = grouping.group_by_density(hood, PARAMS).labels[first]
+                found[way] = {"clusters": len(np.unique(labels[labels != NOISE]))} | scores(truth, labels)
+            results[f"{name}, {often}"] = found
+    return results
 
 
 def _few(sets: Sets) -> dict[str, object]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from llma_assets.embedding.minilm import MiniLMEmbedder
-from llma_assets.summarization.extractive import summarize
+from llma_assets.summarization.extractive import request_bullets, summarize
 from llma_assets.summarization.summary import embedding_text
 from llma_assets.traces.event import Event
 from llma_assets.traces.text import render_trace
@@ -30,8 +30,12 @@ def all_banking(data: Path) -> Labelled:
     return rows["text"].tolist(), rows["label"].tolist()
 
 
-def traces(data: Path, name: str, truth: str) -> Labelled:
-    """The summaries of all traces of a file, and what they should be grouped by."""
+def traces(data: Path, name: str, truth: str, requests_only: bool = False) -> Labelled:
+    """The summaries of all traces of a file, and what they should be grouped by.
+
+    Args:
+        requests_only: of each summary title and requests, as the pipeline embeds those that no model wrote.
+    """
     grouped: dict[str, list[Event]] = {}
     labels: dict[str, str] = {}
     with gzip.open(data / f"{name}_events.jsonl.gz", "rt", encoding="utf-8") as lines:
@@ -48,8 +52,11 @@ def traces(data: Path, name: str, truth: str) -> Labelled:
     texts = []
     for trace_id in sorted(grouped):
         summary = summarize(render_trace(grouped[trace_id]))
-        notes = [note.text for note in summary.notes]
-        texts.append(embedding_text(summary.title, summary.flow_diagram, [b.text for b in summary.bullets], notes))
+        bullets, notes = [b.text for b in summary.bullets], [note.text for note in summary.notes]
+        if requests_only:
+            texts.append(embedding_text(summary.title, None, request_bullets(bullets), []))
+        else:
+            texts.append(embedding_text(summary.title, summary.flow_diagram, bullets, notes))
     return texts, [labels[trace_id] for trace_id in sorted(grouped)]
 
 
@@ -62,6 +69,17 @@ SETS: dict[str, tuple[str, Callable[[Path], Labelled]]] = {
     "gorilla torchhub, 1,488 requests": (
         "gorilla_torchhub",
         lambda data: traces(data, "gorilla_torchhub", "distinct_id"),
+    ),
+}
+# The same traces by what the pipeline embeds of them.
+REQUESTS: dict[str, tuple[str, Callable[[Path], Labelled]]] = {
+    "tau2 airline, 517 traces, title and requests": (
+        "tau2_airline_requests",
+        lambda data: traces(data, "tau2_airline", "distinct_id", requests_only=True),
+    ),
+    "gorilla torchhub, 1,488 requests, title and requests": (
+        "gorilla_torchhub_requests",
+        lambda data: traces(data, "gorilla_torchhub", "distinct_id", requests_only=True),
     ),
 }
 

@@ -19,7 +19,7 @@ class ClusteringParams:
 
     Attributes:
         method: hdbscan over our layout; kmeans, version 1; umap, the reference's recipe.
-        min_cluster_size: hdbscan and umap; smallest group that counts as a cluster (items).
+        min_cluster_size: hdbscan and umap; smallest group that counts as a cluster (distinct items).
         min_samples: hdbscan and umap; neighbours that make a point a core point.
         n_neighbors: most neighbours in the graph that the layout is made from.
         k_min, k_max: kmeans; range of cluster counts tried by silhouette.

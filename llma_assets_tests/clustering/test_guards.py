@@ -114,6 +114,14 @@ def test_near_duplicates_do_not_take_the_clusters_over(queries: np.ndarray, inte
     assert adjusted_rand_score(intents[kept], result.labels[kept]) > 0.5
 
 
+@pytest.mark.parametrize("times", [2, 5])
+def test_what_is_all_sent_often_makes_the_clusters_that_it_makes_once(queries: np.ndarray, times: int) -> None:
+    # As when several models answer the same questions.
+    once, often = (cluster(np.repeat(queries, count, axis=0), ClusteringParams()) for count in (1, times))
+    assert len(often.clusters) == pytest.approx(len(once.clusters), rel=0.1)
+    assert adjusted_rand_score(once.labels, often.labels[::times]) > 0.9
+
+
 def test_a_chain_of_small_steps_is_not_folded() -> None:
     angles = np.linspace(0.0, 1.5, 60)
     result = cluster(np.stack([np.cos(angles), np.sin(angles)], axis=1), ClusteringParams())
