@@ -13,7 +13,7 @@ from llma_assets.settings import Settings, allowed_values
 
 ROOT = Path(__file__).parent.parent
 README, CONFIGURATION = ROOT / "README.md", ROOT / "docs" / "configuration.md"
-RUN = "airline_trace_20260310_000000"
+RUN, CLUSTER, WIDTH = "airline_trace_20260310_000000", 1, 116
 
 
 def settings_table() -> str:
@@ -39,18 +39,20 @@ def with_cluster(page: str, cluster: str) -> str:
     return re.sub(r"(the embedder:\n\n```\n).*?(\n```)", lambda m: m[1] + cluster + m[2], page, flags=re.S)
 
 
-def first_cluster() -> str | None:
-    """Cluster 0 of the demo as `llma clusters` prints it; None where the demo has not run."""
+def shown_cluster() -> str | None:
+    """README's cluster, under its run and theme, as `llma clusters` prints it; None where the demo has not run."""
     command = [str(Path(sys.executable).parent / "llma"), "clusters", RUN]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         return None
-    parts = re.split(r"\n(?=\[)", done.stdout.strip())
-    lines = [line[:118].rstrip() for line in (parts[0] + "\n" + parts[1]).splitlines()]
-    return "\n".join(lines)
+    blocks = done.stdout.strip().split("\n\n")
+    at = next(place for place, block in enumerate(blocks) if block.startswith(f"[{CLUSTER}]"))
+    theme = next(block for block in reversed(blocks[:at]) if not block.startswith("["))
+    lines = "\n\n".join([blocks[0], theme, blocks[at]]).splitlines()
+    return "\n".join(line if len(line) <= WIDTH else line[:WIDTH].rsplit(" ", 1)[0] + " …" for line in lines)
 
 
 if __name__ == "__main__":
     CONFIGURATION.write_text(with_settings(CONFIGURATION.read_text(encoding="utf-8")), encoding="utf-8")
-    if cluster := first_cluster():
+    if cluster := shown_cluster():
         README.write_text(with_cluster(README.read_text(encoding="utf-8"), cluster), encoding="utf-8")
