@@ -31,13 +31,15 @@ SPHERE_DIMENSIONS = (50, 384, 1536)
 # By size: how often. What few points do by chance shows in many draws only.
 SPHERE_DRAWS = {20: 40, 50: 40, 100: 20, 200: 20, 1000: 3, 2000: 3}
 STRANGERS, STRANGER_DRAWS = (20, 60), 5
-# How often each row of a set is sent; the last as often as Zipf's law has it, a few very often.
-REPEATED: dict[str, Callable[[int], np.ndarray]] = {
-    "once": lambda size: np.ones(size, np.int64),
-    "twice": lambda size: np.full(size, 2),
-    "five times": lambda size: np.full(size, 5),
-    "eight times": lambda size: np.full(size, 8),
-    "once to 200 times": lambda size: np.minimum(np.random.default_rng(3).zipf(1.7, size), 200),
+# How often the texts of some groups are sent.
+REPEATED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "once": lambda groups: np.ones(len(groups), np.int64),
+    "twice": lambda groups: np.full(len(groups), 2),
+    "five times": lambda groups: np.full(len(groups), 5),
+    "those of every fifth group five times": lambda groups: np.where(groups % 5 == 0, 5, 1),
+    "every other one three times": lambda groups: np.where(np.arange(len(groups)) % 2 == 0, 3, 1),
+    # Zipf's law: half of them once, a few very often.
+    "once to 200 times": lambda groups: np.minimum(np.random.default_rng(3).zipf(1.7, len(groups)), 200),
 }
 # How much of a place's own cluster is denser, for scores within the cluster.
 DENSEST = 0.1
@@ -45,12 +47,6 @@ DENSEST = 0.1
 
 def _unfolded(unit: np.ndarray) -> Folded:
     return Folded(unit, np.ones(len(unit), np.int64), np.arange(len(unit)))
-
-
-class _SizesInPoints(Crowd):
-    @classmethod
-    def of(cls, places: np.ndarray, copies: np.ndarray, reach: np.ndarray, size: int, samples: int) -> Crowd:
-        return replace(Crowd.of(places, copies, reach, size, samples), min_cluster_size=size, min_samples=samples)
 
 
 class _CountedOnce(Crowd):
@@ -107,16 +103,25 @@ def choices(sets: Sets) -> dict[str, object]:
 
 def repeated(sets: Sets) -> dict[str, object]:
     """The same texts, sent often: clusters, and AMI over the texts, each counted once."""
+    ways: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "ours": grouping.relative_copies,
+        "as often as they were sent": lambda copies: copies,
+        "over the mean": lambda copies: np.maximum(np.round(copies / copies.mean()), 1).astype(np.int64),
+        "over the median of texts": lambda copies: np.maximum(np.round(copies / np.median(copies)), 1).astype(np.int64),
+        "once": np.ones_like,
+    }
     results: dict[str, object] = {}
-    for name in ("banking77, 2,000 queries", "tau2 airline, 517 traces"):
+    for name in ("banking77, 2,000 queries", "tau2 airline, 517 traces", "gorilla torchhub, 1,488 requests"):
         unit, _, truth = sets[name]
+        groups = np.unique(truth, return_inverse=True)[1]
         for often, times in REPEATED.items():
-            rows = np.repeat(np.arange(len(unit)), times(len(unit)))
+            rows = np.repeat(np.arange(len(unit)), times(groups))
             first = np.unique(rows, return_index=True)[1]
+            with single_thread():
+                hood = Neighborhood.of(unit[rows], PARAMS.n_neighbors, PARAMS.seed)
             found: dict[str, object] = {}
-            for way, crowd in (("ours", Crowd), ("sizes in points", _SizesInPoints), ("counted once", _CountedOnce)):
-                with patch.object(grouping, "Crowd", crowd), single_thread():
-                    hood = Neighborhood.of(unit[rows], PARAMS.n_neighbors, PARAMS.seed)
+            for way, counted in ways.items():
+                with patch.object(grouping, "relative_copies", counted), single_thread():
                     labels = grouping.group_by_density(hood, PARAMS).labels[first]
                 found[way] = {"clusters": len(np.unique(labels[labels != NOISE]))} | scores(truth, labels)
             results[f"{name}, {often}"] = found

@@ -27,7 +27,9 @@ class ClusterConfig(dg.Config):
     lookback_days: int | None = Field(None, ge=1, le=90, description="Days of the window, its own day included.")
     max_samples: int | None = Field(None, ge=20, le=10_000, description="Items that the clustering learns from.")
     min_items: int | None = Field(None, ge=2, le=10_000, description="Items below which nothing is clustered.")
-    min_cluster_size: int | None = Field(None, ge=2, description="hdbscan, umap: items in the smallest cluster.")
+    min_cluster_size: int | None = Field(
+        None, ge=2, description="hdbscan, umap: distinct items in the smallest cluster."
+    )
     k_min: int = Field(3, ge=2, le=50, description="kmeans: fewest clusters tried.")
     k_max: int = Field(6, ge=2, le=50, description="kmeans: most clusters tried.")
     run_label: str = Field("", pattern=r"^[A-Za-z0-9-]{0,32}$", description="Appended to the clustering run's id.")
@@ -40,7 +42,7 @@ class ClusterConfig(dg.Config):
     deps=[dg.AssetDep(embeddings, partition_mapping=window_mapping)],
     partitions_def=team_days_partitions,
     backfill_policy=BACKFILL_POLICY,
-    code_version="3",
+    code_version="4",
 )
 def cluster_assignments(
     context: dg.AssetExecutionContext,

@@ -10,6 +10,7 @@ from llma_assets.clustering.neighbors import nearest_in
 from llma_assets.clustering.outliers import core_distances, far_beyond, outlier_scores
 from llma_assets.clustering.placing import place_among
 from llma_assets.clustering.result import NOISE
+from llma_assets.clustering.vectors import Folded
 
 _NEIGHBORS = 10
 # More blur the place.
@@ -18,6 +19,8 @@ _MAP_NEIGHBORS = 5
 _REACH = 0.3
 # A row that is far from all is still at home among learned ones that are nearly as far from each other.
 _SPARSER = 1.5
+# What is below is the rounding of float32: the same vector.
+_SAME = 1e-6
 _BLOCK = 4096
 
 
@@ -42,7 +45,7 @@ def assign(rows: np.ndarray, hood: Neighborhood, found: Grouping, learned_xy: np
     """Give each of `rows` (n, d) the cluster that its nearest learned items are in, or noise where they are.
 
     A row that is far from all learned ones, and farther than its nearest one is from its own neighbours, is noise,
-    whoever is nearest.
+    whoever is nearest. A method without noise has means instead: each row goes to the nearest.
 
     Args:
         rows: float32, rows of length 1.
@@ -53,24 +56,46 @@ def assign(rows: np.ndarray, hood: Neighborhood, found: Grouping, learned_xy: np
     learned = np.full(size, NOISE, np.int32)
     learned[hood.folded.of_row] = found.labels
     core = core_distances(hood.distances) if hood.graph is not None else np.zeros(size)
+    means = None if found.outlier_scores is not None else _means(hood.folded, learned)
     labels, shares, scores = np.full(len(rows), NOISE, np.int32), np.zeros(len(rows)), np.zeros(len(rows))
     xy = np.zeros((len(rows), 2))
     for start in range(0, len(rows), _BLOCK):
         block = slice(start, start + _BLOCK)
         indices, distances = nearest_in(rows[block], hood.folded.unit, min(_NEIGHBORS, size))
-        winner, share = _votes(learned[indices], _weights(distances))
         xy[block] = place_among(indices[:, :_MAP_NEIGHBORS], distances[:, :_MAP_NEIGHBORS], learned_xy)
         own = core_distances(distances)
-        refused = far_beyond(own, core) & (own > _SPARSER * core[indices[:, 0]])
-        labels[block] = np.where(refused, NOISE, winner)
-        shares[block] = np.where(labels[block] == NOISE, 0.0, share)
+        if means is None:
+            winner, share = _votes(learned[indices], _weights(distances))
+            refused = far_beyond(own, core) & (own > _SPARSER * core[indices[:, 0]])
+            labels[block] = np.where(refused, NOISE, winner)
+            shares[block] = np.where(labels[block] == NOISE, 0.0, share)
+        else:
+            # What was learned lies where the method put it, also where that is not the nearest mean.
+            is_copy = distances[:, 0] <= _SAME
+            labels[block] = np.where(is_copy, learned[indices[:, 0]], _nearest_mean(rows[block], means))
+            shares[block] = 1.0
         scores[block] = outlier_scores(own, core)
     return Assigned(labels, shares, scores, xy)
 
 
+def _means(folded: Folded, learned: np.ndarray) -> np.ndarray:
+    """Mean of each cluster of the distinct rows, labels 0, 1, …: float64, shape (k, d)."""
+    wide = folded.unit.astype(np.float64)
+    return np.stack(
+        [
+            np.average(wide[learned == label], axis=0, weights=folded.copies[learned == label])
+            for label in range(int(learned.max()) + 1)
+        ]
+    )
+
+
+def _nearest_mean(rows: np.ndarray, means: np.ndarray) -> np.ndarray:
+    products = rows.astype(np.float64) @ means.T
+    return np.asarray(((means * means).sum(axis=1) - 2.0 * products).argmin(axis=1), dtype=np.int32)
+
+
 def _weights(distances: np.ndarray) -> np.ndarray:
-    # What is below 1e-6 is the rounding of float32: the same vector.
-    clear = np.maximum(distances, 1e-6)
+    clear = np.maximum(distances, _SAME)
     weights = np.exp((clear[:, :1] - clear) / (_REACH * clear[:, :1]))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 

@@ -118,8 +118,6 @@ class _Whole:
     probabilities: np.ndarray
     outlier_scores: np.ndarray | None
     xy: np.ndarray
-    # Rows with one number are copies of each other.
-    copy_of: np.ndarray
 
 
 def _whole(
@@ -134,10 +132,9 @@ def _whole(
     others = np.setdiff1d(np.arange(size), rows, assume_unique=True)
     labels, probabilities = np.full(size, NOISE, np.int32), np.zeros(size)
     raw_noise, is_learned = np.zeros(size, bool), np.zeros(size, bool)
-    xy, copy_of = np.zeros((size, 2)), np.arange(size) + len(hood.folded.unit)
+    xy = np.zeros((size, 2))
     labels[rows], probabilities[rows] = found.labels, found.probabilities
     raw_noise[rows], is_learned[rows] = found.raw_noise, True
-    copy_of[rows] = hood.folded.of_row
     learned_xy = project(hood, _of_distinct(anchors, rows, hood))
     xy[rows] = learned_xy[hood.folded.of_row].reshape(-1, 2)
     scores = None
@@ -151,7 +148,7 @@ def _whole(
         if scores is not None:
             scores[others] = given.outlier_scores
     labels, new_ids = renumber(labels)
-    return _Whole(labels, new_ids, is_learned, raw_noise, probabilities, scores, xy, copy_of)
+    return _Whole(labels, new_ids, is_learned, raw_noise, probabilities, scores, xy)
 
 
 def _of_distinct(anchors: Anchors | None, rows: np.ndarray, hood: Neighborhood) -> Anchors | None:
@@ -193,7 +190,7 @@ def _assemble(
                 size=len(rows),
                 centroid=centre,
                 centroid_xy=(float(x), float(y)),
-                exemplars=exemplars(rows, row_ranks, whole.copy_of),
+                exemplars=exemplars(rows, row_ranks, unit),
                 theme_id=int(coarse.of_cluster[label]),
                 persistence=_rounded(persistence.get(label)),
                 silhouette=None if row_silhouettes is None else _rounded(float(row_silhouettes[rows].mean())),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from llma_assets.clustering.density import Crowd
+from llma_assets.clustering.density import Crowd, relative_copies
 from llma_assets.clustering.graph import spread_labels
 from llma_assets.clustering.guards import NO_STRUCTURE, Climb, Rung, climb
 from llma_assets.clustering.kmeans import by_means
@@ -64,23 +64,25 @@ def group_by_density(hood: Neighborhood, params: ClusteringParams) -> Grouping:
     folded = hood.folded
     size = len(folded.unit)
     smallest = smallest_cluster(size, params.min_cluster_size)
-    core = core_distances(hood.distances)
+    core, times = core_distances(hood.distances), relative_copies(folded.copies)
     if size <= max(smallest, 3):
         # Too few different points for a density; only copies of one text can still form a group.
         found = Climb(None, ())
         path: tuple[str, ...] = ("eom", NO_STRUCTURE)
     else:
         found = climb(
-            Crowd.of(hood.places, folded.copies, hood.reach, smallest, params.min_samples),
+            Crowd.of(hood.places, times, hood.reach, smallest, params.min_samples),
             folded.unit,
-            folded.copies,
+            np.minimum(times, smallest),
             spread=lambda labels: spread_labels(hood.graph, labels)[0],
             by_means=lambda: _by_means(folded, params.seed),
         )
         path = found.path
-    raw, labels, probabilities, persistence = _settled(hood, found.taken, core, smallest)
+    raw, labels, probabilities, persistence = _settled(hood, found.taken, core, times, smallest)
     labels, probabilities = labels.copy(), probabilities.copy()
-    for row in np.flatnonzero((labels == NOISE) & (folded.copies >= smallest)):
+    # Where nothing else has a structure, copies of one text are a group however often the others were sent.
+    often = folded.copies if found.taken is None else times
+    for row in np.flatnonzero((labels == NOISE) & (often >= smallest)):
         label = int(labels.max(initial=NOISE)) + 1
         labels[row], probabilities[row], persistence[label], raw[row] = label, 1.0, None, False
     if (labels != NOISE).any() and found.taken is None:
@@ -108,25 +110,24 @@ def group_by_density(hood: Neighborhood, params: ClusteringParams) -> Grouping:
 
 
 def _settled(
-    hood: Neighborhood, taken: Rung | None, core: np.ndarray, smallest: int
+    hood: Neighborhood, taken: Rung | None, core: np.ndarray, times: np.ndarray, smallest: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[int, float | None]]:
     """Raw noise, labels, probabilities and persistence, once noise is told from borderline rows."""
-    size, copies = len(hood.folded.unit), hood.folded.copies
+    size = len(hood.folded.unit)
     if taken is None:
         return np.ones(size, bool), np.full(size, NOISE, np.int32), np.zeros(size), {}
     raw = taken.found.labels == NOISE
     clustered = taken.found.labels
     for _ in range(_MAX_ROUNDS):
         labels, shares = spread_labels(hood.graph, clustered)
-        # What was sent several times resembles something: its copies.
-        alone = isolated(core, hood.folded.unit, _compact(labels)) & (copies == 1)
+        alone = isolated(core, hood.folded.unit, _compact(labels))
         left = np.where(alone, NOISE, clustered).astype(np.int32)
-        sizes = np.bincount(left[left != NOISE], weights=copies[left != NOISE], minlength=int(left.max(initial=0)) + 1)
+        sizes = np.bincount(left[left != NOISE], weights=times[left != NOISE], minlength=int(left.max(initial=0)) + 1)
         left[(left != NOISE) & (sizes[left] < smallest)] = NOISE
         if (left == clustered).all():
             break
         clustered = left
-    unsure = raw & (shares < _MIN_SHARE) & (copies == 1)
+    unsure = raw & (shares < _MIN_SHARE)
     near = silhouettes(hood.folded.unit, _compact(labels), np.flatnonzero(unsure))
     if near is not None:
         alone |= unsure & (np.nan_to_num(near, nan=-1.0) < 0.0)

@@ -110,7 +110,7 @@ def climb(
 
     Args:
         crowd: the places.
-        unit, copies: the distinct vectors behind them, shapes (m, d) and (m,).
+        unit, copies: the distinct vectors behind them and how often each counts, shapes (m, d) and (m,).
         spread: gives noise to the cluster that it leads to.
         by_means: labels by k-means, the last rung.
     """

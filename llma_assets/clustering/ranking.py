@@ -3,6 +3,7 @@
 import numpy as np
 
 from llma_assets.clustering.result import NOISE
+from llma_assets.clustering.vectors import NEAR_DISTANCE
 
 _EXEMPLARS = 5
 
@@ -59,11 +60,15 @@ def ranks(labels: np.ndarray, distances: np.ndarray, outlier_scores: np.ndarray)
     return result
 
 
-def exemplars(rows: np.ndarray, row_ranks: np.ndarray, of_row: np.ndarray) -> tuple[int, ...]:
-    """The five best-ranked of `rows` that are not copies of one another, best first."""
-    chosen: dict[int, int] = {}
-    for row in rows[np.argsort(row_ranks[rows], kind="stable")]:
-        chosen.setdefault(int(of_row[row]), int(row))
-        if len(chosen) == _EXEMPLARS:
-            break
-    return tuple(chosen.values())
+def exemplars(rows: np.ndarray, row_ranks: np.ndarray, unit: np.ndarray) -> tuple[int, ...]:
+    """The five best-ranked of `rows` that are not copies of one another, best first.
+
+    Args:
+        unit: shape (n, d), all rows of length 1; near-duplicates count as copies.
+    """
+    left = rows[np.argsort(row_ranks[rows], kind="stable")]
+    chosen: list[int] = []
+    while len(left) and len(chosen) < _EXEMPLARS:
+        chosen.append(int(left[0]))
+        left = left[1.0 - unit[left] @ unit[left[0]] > NEAR_DISTANCE]
+    return tuple(chosen)

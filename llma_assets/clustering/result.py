@@ -8,7 +8,7 @@ import numpy as np
 NOISE = -1
 
 # Raised whenever the same vectors may get other clusters than before.
-ALGORITHM_VERSION = "2"
+ALGORITHM_VERSION = "3"
 
 Method = Literal["hdbscan", "kmeans", "umap"]
 

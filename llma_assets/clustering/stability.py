@@ -21,7 +21,7 @@ def stability(
     """Mean ARI between the clusters of all rows and those that seeded halves have by themselves.
 
     Args:
-        unit: shape (n, d).
+        unit: shape (n, d); the halves are drawn by place, so sort the rows by item id first.
         labels: int32, shape (n,); noise counts as one group, as it does in the halves.
         group: gives labels to the rows of a half.
 

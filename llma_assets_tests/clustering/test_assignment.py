@@ -8,6 +8,7 @@ from llma_assets.clustering import cluster as front
 from llma_assets.clustering.anchors import Anchors
 from llma_assets.clustering.cluster import cluster
 from llma_assets.clustering.result import NOISE, ClusteringParams
+from llma_assets.clustering.vectors import unit_vectors
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,26 @@ def test_a_stranger_is_refused(queries: np.ndarray, sample: np.ndarray) -> None:
     assert (result.labels[:300] == NOISE).mean() < 0.05
     assert (result.outlier_scores[300:] > np.median(result.outlier_scores[:300])).all()
     assert (result.probabilities[300:] == 0).all()
+
+
+def test_means_take_every_row_to_the_nearest(queries: np.ndarray, sample: np.ndarray) -> None:
+    strange = np.random.default_rng(9).normal(size=(5, 64)).astype(np.float32)
+    rows, learned = np.concatenate([queries, strange]), np.concatenate([sample, [False] * 5])
+    result = cluster(rows, ClusteringParams(method="kmeans"), learned)
+    unit = unit_vectors(rows).astype(np.float64)
+    means = [unit[learned & (result.labels == label)].mean(axis=0) for label in range(len(result.clusters))]
+    apart = np.linalg.norm(unit[:, None] - np.array(means), axis=2)
+    assert (result.labels[~learned] == apart.argmin(axis=1)[~learned]).all()
+    assert result.quality["noise_share"] == 0
+
+
+def test_exemplars_are_not_copies_of_what_was_learned(queries: np.ndarray) -> None:
+    best = cluster(queries, ClusteringParams()).clusters[0].exemplars[0]
+    rows = np.concatenate([queries, np.repeat(queries[best : best + 1], 30, axis=0)])
+    result = cluster(rows, ClusteringParams(), np.arange(330) < 300)
+    chosen = rows[list(next(one for one in result.clusters if best in one.exemplars).exemplars)]
+    assert len(chosen) == 5
+    assert len(np.unique(chosen, axis=0)) == 5
 
 
 def test_what_was_learned_does_not_depend_on_what_is_assigned(queries: np.ndarray, sample: np.ndarray) -> None:

@@ -5,6 +5,7 @@ import pytest
 from scipy.spatial.distance import cdist
 from sklearn.metrics import silhouette_samples
 
+from llma_assets.clustering.density import relative_copies
 from llma_assets.clustering.neighbors import nearest, nearest_in
 from llma_assets.clustering.quality import silhouettes
 from llma_assets.clustering.ranking import centroid_distances, centroids, exemplars, ranks, renumber
@@ -115,7 +116,20 @@ def test_ranks_put_the_nearest_member_and_the_strangest_noise_first() -> None:
 
 
 def test_exemplars_are_not_copies() -> None:
-    assert exemplars(np.arange(4), np.array([1, 0, 2, 3]), np.array([5, 5, 6, 6])) == (1, 2)
+    unit = unit_vectors(np.array([[1.0, 0.0], [1.0, 0.01], [0.0, 1.0], [0.0, 1.0], [1.0, 1.0]]))
+    assert exemplars(np.arange(4), np.array([1, 0, 2, 3, 0]), unit) == (1, 2)
+
+
+def test_a_text_counts_by_how_often_other_items_were_sent() -> None:
+    def counts(*copies: int) -> list[int]:
+        return relative_copies(np.array(copies, np.int64)).tolist()
+
+    assert counts() == []
+    assert counts(1, 1, 1, 5) == [1, 1, 1, 1]
+    assert counts(1, 1, 1, 1, 1, 1, 5) == [1, 1, 1, 1, 1, 1, 5]
+    assert counts(8, 8, 8, 8) == [1, 1, 1, 1]
+    # Half of all items are of texts sent twice or less.
+    assert counts(2, 2, 2, 2, 2, 2, 9, 1) == [1, 1, 1, 1, 1, 1, 4, 1]
 
 
 def test_thread_limits_come_back() -> None:

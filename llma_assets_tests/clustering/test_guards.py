@@ -6,9 +6,13 @@ from sklearn.metrics import adjusted_rand_score
 
 from llma_assets.clustering.cluster import cluster
 from llma_assets.clustering.density import Crowd, Selection, by_density
+from llma_assets.clustering.graph import fuzzy_graph
+from llma_assets.clustering.grouping import group_by_density
 from llma_assets.clustering.guards import climb, is_degenerate, min_silhouette
-from llma_assets.clustering.result import Clustering, ClusteringParams
-from llma_assets.clustering.vectors import unit_vectors
+from llma_assets.clustering.neighborhood import Neighborhood
+from llma_assets.clustering.neighbors import nearest
+from llma_assets.clustering.result import NOISE, Clustering, ClusteringParams
+from llma_assets.clustering.vectors import Folded, unit_vectors
 
 DIMENSIONS = 64
 
@@ -117,9 +121,47 @@ def test_near_duplicates_do_not_take_the_clusters_over(queries: np.ndarray, inte
 @pytest.mark.parametrize("times", [2, 5])
 def test_what_is_all_sent_often_makes_the_clusters_that_it_makes_once(queries: np.ndarray, times: int) -> None:
     # As when several models answer the same questions.
-    once, often = (cluster(np.repeat(queries, count, axis=0), ClusteringParams()) for count in (1, times))
-    assert len(often.clusters) == pytest.approx(len(once.clusters), rel=0.1)
-    assert adjusted_rand_score(once.labels, often.labels[::times]) > 0.9
+    strange = np.random.default_rng(9).normal(size=(8, 64)).astype(np.float32)
+    rows = np.concatenate([queries, strange])
+    once, often = (cluster(np.repeat(rows, count, axis=0), ClusteringParams()) for count in (1, times))
+    assert adjusted_rand_score(once.labels, often.labels[::times]) == 1.0
+    assert (often.labels[-8 * times :] == NOISE).all()
+
+
+def test_topics_sent_often_do_not_hide_those_sent_once(queries: np.ndarray, intents: np.ndarray) -> None:
+    largest = np.isin(intents, np.argsort(-np.bincount(intents))[:4])
+    rows = np.repeat(np.arange(300), np.where(largest, 5, 1))
+    once, often = cluster(queries, ClusteringParams()), cluster(queries[rows], ClusteringParams())
+    first = np.unique(rows, return_index=True)[1]
+    rare = ~largest
+    assert len(np.unique(often.labels[first][rare])) > 0.8 * len(np.unique(once.labels[rare]))
+    assert adjusted_rand_score(once.labels[rare], often.labels[first][rare]) > 0.8
+
+
+def test_strangers_sent_twice_stay_noise(queries: np.ndarray) -> None:
+    strange = np.random.default_rng(9).normal(size=(8, 64)).astype(np.float32)
+    result = cluster(np.concatenate([queries, strange, strange[:4]]), ClusteringParams())
+    assert (result.labels[300:] == NOISE).all()
+
+
+def test_a_template_does_not_keep_the_ladder_from_climbing() -> None:
+    places, groups = two_halves()
+    copies = np.ones(450, np.int64)
+    copies[0] = 2_000
+    unit = unit_vectors(axes(groups, 0.5))
+    found = group_by_density(
+        Neighborhood(
+            Folded(unit, copies, np.repeat(np.arange(450), copies)),
+            450,
+            *nearest(unit, 10),
+            fuzzy_graph(*nearest(unit, 10)),
+            places,
+        ),
+        ClusteringParams(min_cluster_size=5),
+    )
+    assert found.path[0] == "eom"
+    assert not found.path[-1].startswith("back_to")
+    assert len(set(found.labels.tolist()) - {NOISE}) >= 6
 
 
 def test_a_chain_of_small_steps_is_not_folded() -> None:
