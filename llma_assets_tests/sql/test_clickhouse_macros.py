@@ -15,7 +15,8 @@ from llma_assets.cli.project import Project
 
 JSON = (
     r'{"$ai_model": "gpt", "a.b": 1.5, "q\"q": "yes", "l/m": {"k~": "deep"}, "null": null, "digits": "3.5", "i": 12, '
-    r'"big": 9007199254740993, "t": true, "f": false, "st": "true", "arr": [{"x": 1}, {"x": "two"}]}'
+    r'"big": 9007199254740993, "t": true, "f": false, "st": "true", "nan": "nan", "arr": [{"x": 1}, {"x": "two"}], '
+    r'"deep": {"b": {"c": 1.5, "t": true, "l": [7]}}}'
 )
 CASES: dict[str, Any] = {
     "JSONExtractString($j, '$ai_model')": "gpt",
@@ -30,6 +31,8 @@ CASES: dict[str, Any] = {
     "JSONExtractFloat($j, 'digits')": 3.5,
     "JSONExtractFloat($j, 'missing')": 0.0,
     "JSONExtractFloat($j, '$ai_model')": 0.0,
+    "JSONExtractFloat($j, 'nan')": 0.0,
+    "JSONExtractFloat('{\"a\": \"-inf\"}', 'a')": 0.0,
     "JSONExtractInt($j, 'i')": 12,
     "JSONExtractInt($j, 'big')": 9007199254740993,
     "JSONExtractInt($j, 'a.b')": 0,
@@ -58,14 +61,37 @@ CASES: dict[str, Any] = {
         {"key": "a", "value": "1"},
         {"key": "$b.c", "value": '"x"'},
     ],
+    "JSONExtractFloat($j, 'deep', 'b', 'c')": 1.5,
+    "JSONExtractString($j, 'deep', 'b', 'missing')": "",
+    "JSONExtractInt($j, 'deep', 'b', 'c')": 0,
+    "JSONExtractRaw($j, 'deep', 'b', 'l')": "[7]",
+    "JSONExtractBool($j, 'deep', 'b', 't')": True,
+    "JSONHas($j, 'deep', 'b', 'x')": False,
+    "JSONLength($j, 'deep', 'b', 'l')": 1,
+    "JSONLength('[1, 2]')": 2,
+    "JSONExtractArrayRaw($j, 'deep', 'b', 'l')": ["7"],
+    "JSONExtractKeys($j, 'deep', 'b')": ["c", "t", "l"],
     "toString(3)": "3",
     "toFloat('0.5')": 0.5,
     "toFloat('dear')": None,
     "toFloat64OrZero('dear')": 0.0,
     "toFloat64OrNull('dear')": None,
     "toInt('7')": 7,
-    "toInt64('3.7')": 3,
+    "toInt('12.7')": None,
+    "toInt(12.7)": None,  # accurateCastOrNull
+    "toInt('9007199254740993')": 9007199254740993,
+    "toInt64(12.7)": 12,
+    "toInt64(-12.7::DOUBLE)": -12,
+    "toInt64('12')": 12,
+    "toInt64(9007199254740993)": 9007199254740993,
     "toInt64OrZero('many')": 0,
+    "toInt64OrZero('12.7')": 0,
+    "toInt64OrNull('12.7')": None,
+    "toDateTime(1767323045)": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    "toDateTime('1767323045')": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    "toDateTime(TIMESTAMP '2026-01-02 03:04:05.5')": datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC),
+    "parseDateTimeBestEffort('1767323045')": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    "parseDateTimeBestEffortOrNull(1767323045)": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
     "parseDateTimeBestEffort('2026-01-02T03:04:05.5Z')": datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC),
     "parseDateTimeBestEffortOrNull('yesterday')": None,
     "toDate('2026-01-02 10:00:00')": date(2026, 1, 2),
@@ -108,6 +134,14 @@ def test_a_function_gives_what_clickhouse_gives(connection: duckdb.DuckDBPyConne
     ((found,),) = connection.execute(f"SELECT {expression}", parameters).fetchall()
     assert found == CASES[expression]
     assert type(found) is type(CASES[expression])
+
+
+@pytest.mark.parametrize("expression", ["toInt64('12.7')", "toInt64('many')", "toDateTime('many')"])
+def test_a_string_that_is_none_is_an_error_as_in_clickhouse(
+    connection: duckdb.DuckDBPyConnection, expression: str
+) -> None:
+    with pytest.raises(duckdb.Error):
+        connection.execute(f"SELECT {expression}").fetchall()
 
 
 @pytest.mark.parametrize("expression", AGGREGATES)

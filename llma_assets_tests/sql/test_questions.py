@@ -11,6 +11,7 @@ from pipeline import run_day
 from real_traces import NOW, demo_events
 
 from llma_assets.cli.project import Project
+from llma_assets.emission.metrics import LIFTED
 from llma_assets.ingest import ingest_file
 from llma_assets.lake import Lake
 
@@ -79,6 +80,20 @@ def test_cost_is_tokens_times_price(project: Project) -> None:
     assert len(rows) > 2
     for row in rows:
         assert row["cost_lift"] == pytest.approx(row["tokens_lift"] * row["price_lift"], rel=2e-3)
+
+
+def test_an_error_that_is_written_as_text_counts(project: Project) -> None:
+    (query,) = [query for query in QUERIES.values() if "$ai_is_error" in query]
+    flags = ["true", '"true"', '"True"', "false", '"false"', "null", "1"]
+    events = ", ".join(f"('{{\"$ai_is_error\": {flag}}}')" for flag in flags)
+    made = "SELECT *, '$ai_generation' AS event, TIMESTAMPTZ '2026-03-05' AS timestamp"
+    (row,) = project.rows(f"WITH events AS ({made} FROM (VALUES {events}) AS one(properties)) {query}")
+    assert row["errors"] == 4
+
+
+def test_the_views_name_every_figure_that_has_a_lift() -> None:
+    (named,) = re.findall(r"^`lift` has (.*?);", (DOCS / "views.md").read_text("utf-8"), flags=re.S | re.M)
+    assert tuple(re.findall(r"`(\w+)`", named)) == LIFTED
 
 
 def test_both_levels_answer(project: Project) -> None:

@@ -7,43 +7,68 @@ CREATE MACRO json_place(key) AS
     '/' || coalesce(CAST(TRY_CAST(CASE WHEN typeof(key) <> 'VARCHAR' THEN key END AS BIGINT) - 1 AS VARCHAR),
                     replace(replace(CAST(key AS VARCHAR), '~', '~0'), '/', '~1'));
 
-CREATE MACRO json_at(json, path) AS TRY(json_extract(CAST(json AS VARCHAR), path));
+-- What is under a key, or under keys inside one another.
+CREATE MACRO json_at
+    (json, key) AS TRY(json_extract(CAST(json AS VARCHAR), json_place(key))),
+    (json, key, inner_key) AS TRY(json_extract(CAST(json AS VARCHAR), json_place(key) || json_place(inner_key))),
+    (json, key, inner_key, innermost) AS
+        TRY(json_extract(CAST(json AS VARCHAR), json_place(key) || json_place(inner_key) || json_place(innermost)));
 
 CREATE MACRO json_string(found) AS
     CASE WHEN json_type(found) = 'VARCHAR' THEN coalesce(found->>'$', '') ELSE '' END;
--- Numbers in strings count, as SDKs write some so.
+-- Numbers in strings count, as SDKs write some so; but not 'nan' and 'inf', which would spoil every sum.
 CREATE MACRO json_float(found) AS
     coalesce(CASE WHEN json_type(found) = 'BOOLEAN' THEN CAST(TRY_CAST(found AS BOOLEAN) AS DOUBLE)
-                  ELSE TRY_CAST(found->>'$' AS DOUBLE) END, 0);
+                  WHEN isfinite(TRY_CAST(found->>'$' AS DOUBLE)) THEN TRY_CAST(found->>'$' AS DOUBLE) END, 0);
 CREATE MACRO json_int(found) AS
     CASE WHEN json_float(found) = trunc(json_float(found))
          THEN coalesce(TRY_CAST(found->>'$' AS BIGINT), TRY_CAST(json_float(found) AS BIGINT), 0) ELSE 0 END;
 
+CREATE MACRO json_bool(found) AS json_type(found) <> 'VARCHAR' AND json_float(found) <> 0;
+CREATE MACRO json_length(found) AS coalesce(json_array_length(found), 0);
+CREATE MACRO json_list(found) AS coalesce(TRY(CAST(CAST(CAST(found AS VARCHAR) AS JSON[]) AS VARCHAR[])), []);
+CREATE MACRO json_names(found) AS coalesce(TRY(json_keys(CAST(found AS VARCHAR))), []);
+
+-- Under one key, and under two and three inside one another.
 CREATE MACRO JSONExtractRaw
-    (json, key) AS coalesce(CAST(json_at(json, json_place(key)) AS VARCHAR), ''),
-    (json, key, inner_key) AS coalesce(CAST(json_at(json, json_place(key) || json_place(inner_key)) AS VARCHAR), '');
+    (json, key) AS coalesce(CAST(json_at(json, key) AS VARCHAR), ''),
+    (json, key, inner_key) AS coalesce(CAST(json_at(json, key, inner_key) AS VARCHAR), ''),
+    (json, key, inner_key, innermost) AS coalesce(CAST(json_at(json, key, inner_key, innermost) AS VARCHAR), '');
 CREATE MACRO JSONExtractString
-    (json, key) AS json_string(json_at(json, json_place(key))),
-    (json, key, inner_key) AS json_string(json_at(json, json_place(key) || json_place(inner_key)));
+    (json, key) AS json_string(json_at(json, key)),
+    (json, key, inner_key) AS json_string(json_at(json, key, inner_key)),
+    (json, key, inner_key, innermost) AS json_string(json_at(json, key, inner_key, innermost));
 CREATE MACRO JSONExtractFloat
-    (json, key) AS json_float(json_at(json, json_place(key))),
-    (json, key, inner_key) AS json_float(json_at(json, json_place(key) || json_place(inner_key)));
+    (json, key) AS json_float(json_at(json, key)),
+    (json, key, inner_key) AS json_float(json_at(json, key, inner_key)),
+    (json, key, inner_key, innermost) AS json_float(json_at(json, key, inner_key, innermost));
 CREATE MACRO JSONExtractInt
-    (json, key) AS json_int(json_at(json, json_place(key))),
-    (json, key, inner_key) AS json_int(json_at(json, json_place(key) || json_place(inner_key)));
+    (json, key) AS json_int(json_at(json, key)),
+    (json, key, inner_key) AS json_int(json_at(json, key, inner_key)),
+    (json, key, inner_key, innermost) AS json_int(json_at(json, key, inner_key, innermost));
 CREATE MACRO JSONExtractBool
-    (json, key) AS json_type(json_at(json, json_place(key))) <> 'VARCHAR' AND json_float(json_at(json, json_place(key))) <> 0;
+    (json, key) AS json_bool(json_at(json, key)),
+    (json, key, inner_key) AS json_bool(json_at(json, key, inner_key)),
+    (json, key, inner_key, innermost) AS json_bool(json_at(json, key, inner_key, innermost));
 CREATE MACRO JSONHas
-    (json, key) AS json_at(json, json_place(key)) IS NOT NULL,
-    (json, key, inner_key) AS json_at(json, json_place(key) || json_place(inner_key)) IS NOT NULL;
+    (json, key) AS json_at(json, key) IS NOT NULL,
+    (json, key, inner_key) AS json_at(json, key, inner_key) IS NOT NULL,
+    (json, key, inner_key, innermost) AS json_at(json, key, inner_key, innermost) IS NOT NULL;
 CREATE MACRO JSONLength
-    (json, key) AS coalesce(json_array_length(json_at(json, json_place(key))), 0);
+    (json) AS json_length(TRY(CAST(json AS JSON))),
+    (json, key) AS json_length(json_at(json, key)),
+    (json, key, inner_key) AS json_length(json_at(json, key, inner_key)),
+    (json, key, inner_key, innermost) AS json_length(json_at(json, key, inner_key, innermost));
 CREATE MACRO JSONExtractArrayRaw
-    (json, key) AS coalesce(TRY(CAST(CAST(json_at(json, json_place(key)) AS JSON[]) AS VARCHAR[])), []),
-    (json) AS coalesce(TRY(CAST(CAST(CAST(json AS VARCHAR) AS JSON[]) AS VARCHAR[])), []);
+    (json) AS json_list(json),
+    (json, key) AS json_list(json_at(json, key)),
+    (json, key, inner_key) AS json_list(json_at(json, key, inner_key)),
+    (json, key, inner_key, innermost) AS json_list(json_at(json, key, inner_key, innermost));
 CREATE MACRO JSONExtractKeys
-    (json) AS coalesce(TRY(json_keys(CAST(json AS VARCHAR))), []),
-    (json, key) AS coalesce(TRY(json_keys(json_at(json, json_place(key)))), []);
+    (json) AS json_names(json),
+    (json, key) AS json_names(json_at(json, key)),
+    (json, key, inner_key) AS json_names(json_at(json, key, inner_key)),
+    (json, key, inner_key, innermost) AS json_names(json_at(json, key, inner_key, innermost));
 -- Pairs as structs `(key, value)`, each value as JSON.
 CREATE MACRO JSONExtractKeysAndValuesRaw
     (json) AS list_transform(JSONExtractKeys(json), lambda one: {'key': one, 'value': JSONExtractRaw(json, one)}),
@@ -53,15 +78,29 @@ CREATE MACRO toString(value) AS CAST(value AS VARCHAR);
 CREATE MACRO toFloat64OrNull(value) AS TRY_CAST(value AS DOUBLE);
 CREATE MACRO toFloat64OrZero(value) AS coalesce(TRY_CAST(value AS DOUBLE), 0);
 CREATE MACRO toFloat64(value) AS CAST(value AS DOUBLE);
--- HogQL's, in place of an error null.
+-- A whole number: of a number what is before the point, of a string only if nothing else is in it.
+CREATE MACRO int_of(value) AS
+    CASE WHEN typeof(value) = 'VARCHAR' AND NOT regexp_full_match(CAST(value AS VARCHAR), '[+-]?[0-9]+') THEN NULL
+         WHEN TRY_CAST(value AS DOUBLE) = trunc(TRY_CAST(value AS DOUBLE)) THEN TRY_CAST(value AS BIGINT)
+         ELSE TRY_CAST(trunc(TRY_CAST(value AS DOUBLE)) AS BIGINT) END;
+-- HogQL's, in place of an error null; and null where a part after the point would be lost.
 CREATE MACRO toFloat(value) AS TRY_CAST(value AS DOUBLE);
-CREATE MACRO toInt(value) AS TRY_CAST(value AS BIGINT);
-CREATE MACRO toInt64OrNull(value) AS TRY_CAST(value AS BIGINT);
-CREATE MACRO toInt64OrZero(value) AS coalesce(TRY_CAST(value AS BIGINT), 0);
-CREATE MACRO toInt64(value) AS CAST(trunc(CAST(value AS DOUBLE)) AS BIGINT);
-CREATE MACRO parseDateTimeBestEffort(value) AS CAST(value AS TIMESTAMPTZ);
-CREATE MACRO parseDateTimeBestEffortOrNull(value) AS TRY_CAST(value AS TIMESTAMPTZ);
-CREATE MACRO toDateTime(value) AS CAST(value AS TIMESTAMPTZ);
+CREATE MACRO toInt(value) AS
+    CASE WHEN TRY_CAST(value AS DOUBLE) = trunc(TRY_CAST(value AS DOUBLE)) THEN int_of(value) END;
+CREATE MACRO toInt64OrNull(value) AS int_of(value);
+CREATE MACRO toInt64OrZero(value) AS coalesce(int_of(value), 0);
+CREATE MACRO toInt64(value) AS
+    CASE WHEN value IS NULL OR int_of(value) IS NOT NULL THEN int_of(value)
+         ELSE error('toInt64: no whole number of 64 bits: ' || CAST(value AS VARCHAR)) END;
+-- A number, and a string of 9 or 10 digits, are seconds since 1970. By way of text, as there is no cast from a number.
+CREATE MACRO is_epoch(value) AS
+    CASE typeof(value) WHEN 'VARCHAR' THEN regexp_full_match(CAST(value AS VARCHAR), '[0-9]{9,10}([.][0-9]*)?')
+                       ELSE TRY_CAST(CAST(value AS VARCHAR) AS DOUBLE) IS NOT NULL END;
+CREATE MACRO toDateTime(value) AS
+    CASE WHEN is_epoch(value) THEN to_timestamp(TRY_CAST(CAST(value AS VARCHAR) AS DOUBLE))
+         ELSE CAST(CAST(value AS VARCHAR) AS TIMESTAMPTZ) END;
+CREATE MACRO parseDateTimeBestEffort(value) AS toDateTime(value);
+CREATE MACRO parseDateTimeBestEffortOrNull(value) AS TRY(toDateTime(value));
 CREATE MACRO toDate(value) AS CAST(value AS DATE);
 CREATE MACRO toStartOfHour(value) AS date_trunc('hour', value);
 CREATE MACRO toStartOfDay(value) AS date_trunc('day', value);
