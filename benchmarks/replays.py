@@ -59,8 +59,7 @@ POOLS = {
     "traces": ("tau2_airline", "gorilla_torchhub", "arena_hard_v01"),
 }
 FIRST_DAY = date(2026, 1, 1)
-# Of what is compared with the 200 nights.
-FEWER_NIGHTS = 40
+REFERENCE_NIGHTS = 40
 # Least items of each class.
 SIZES = {"below 15": 0, "15 to 29": 15, "30 to 59": 30, "60 or more": 60}
 
@@ -110,15 +109,15 @@ def plans(nights: int) -> list[Plan]:
     banking = Plan("banking77", 7, (300, 600), 0.01, 2_000, is_fresh=True, nights=nights)
     traces = Plan("traces", 7, (200, 400), 0.01, 1_000, is_fresh=True, nights=nights)
     found = [banking, traces]
-    fewer = [replace(plan, nights=min(nights, FEWER_NIGHTS)) for plan in found]
-    found += [replace(plan, is_fresh=False) for plan in fewer]
-    for plan in fewer:
+    reference = [replace(plan, nights=min(nights, REFERENCE_NIGHTS), is_reference=True) for plan in found]
+    found += [replace(plan, is_fresh=False) for plan in found]
+    for plan in (banking, traces):
         # The same window in twenty parts, of which one goes.
         low, high = (size * 7 // 20 for size in plan.day_items)
         slow = replace(plan, days=20, day_items=(low, high), late_share=0.0)
         found += [slow, replace(slow, is_fresh=False), replace(slow, max_samples=20 * high)]
     if find_spec("umap"):
-        found += [replace(plan, is_reference=True) for plan in fewer]
+        found += reference
     return found
 
 
