@@ -22,7 +22,7 @@ from llma_assets.clustering.result import (
     Step,
 )
 from llma_assets.clustering.stability import stability
-from llma_assets.clustering.themes import themes
+from llma_assets.clustering.themes import Themes, themes
 from llma_assets.clustering.threads import single_thread
 from llma_assets.clustering.vectors import NEAR_DISTANCE, unit_vectors
 from llma_assets.errors import InputRejected
@@ -178,24 +178,9 @@ def _assemble(
     scores = np.round(scores, 6) + 0.0
     row_ranks = ranks(labels, distances, scores)
     row_silhouettes = silhouettes(unit, labels)
-    persistence = {whole.new_ids[old]: value for old, value in found.persistence.items() if old in whole.new_ids}
     coarse = themes(unit, labels, params.seed)
-    clusters = []
-    for label, centre in enumerate(centres):
-        rows = np.flatnonzero(labels == label)
-        x, y = np.round(whole.xy[rows].mean(axis=0), 6) + 0.0
-        clusters.append(
-            Cluster(
-                cluster_id=label,
-                size=len(rows),
-                centroid=centre,
-                centroid_xy=(float(x), float(y)),
-                exemplars=exemplars(rows, row_ranks, unit),
-                theme_id=int(coarse.of_cluster[label]),
-                persistence=_rounded(persistence.get(label)),
-                silhouette=None if row_silhouettes is None else _rounded(float(row_silhouettes[rows].mean())),
-            )
-        )
+    clusters = _clusters(unit, centres, whole, found, coarse, row_ranks, row_silhouettes)
+    persistence = [one.persistence for one in clusters if one.persistence is not None]
     quality: dict[str, float | int | None] = dict.fromkeys(FIGURES) | found.quality
     quality |= {
         "clusters": len(clusters),
@@ -203,7 +188,7 @@ def _assemble(
         "themes": coarse.quality["themes"],
         "silhouette": None if row_silhouettes is None else float(np.nanmean(row_silhouettes)),
         "layout_silhouette": layout_silhouette(hood.places, _distinct_labels(whole, hood), params.seed),
-        "mean_persistence": _mean([value for value in persistence.values() if value is not None]),
+        "mean_persistence": sum(persistence) / len(persistence) if persistence else None,
         "stability": steady,
         "theme_stability": coarse.quality["stability"],
     }
@@ -222,7 +207,7 @@ def _assemble(
         distances=distances,
         ranks=row_ranks,
         xy=whole.xy,
-        clusters=tuple(clusters),
+        clusters=clusters,
         quality={name: value if isinstance(value, int) else _rounded(value) for name, value in quality.items()},
         params=_recorded(unit, hood, whole, params) | found.effective,
         guard_path=found.path,
@@ -231,6 +216,35 @@ def _assemble(
             for rung in found.tried
         ),
     )
+
+
+def _clusters(
+    unit: np.ndarray,
+    centres: np.ndarray,
+    whole: _Whole,
+    found: Grouping,
+    coarse: Themes,
+    row_ranks: np.ndarray,
+    row_silhouettes: np.ndarray | None,
+) -> tuple[Cluster, ...]:
+    old_ids = {new: old for old, new in whole.new_ids.items()}
+    clusters = []
+    for label, centre in enumerate(centres):
+        rows = np.flatnonzero(whole.labels == label)
+        x, y = np.round(whole.xy[rows].mean(axis=0), 6) + 0.0
+        clusters.append(
+            Cluster(
+                cluster_id=label,
+                size=len(rows),
+                centroid=centre,
+                centroid_xy=(float(x), float(y)),
+                exemplars=exemplars(rows, row_ranks, unit),
+                theme_id=int(coarse.of_cluster[label]),
+                persistence=_rounded(found.persistence.get(old_ids[label])),
+                silhouette=None if row_silhouettes is None else _rounded(float(row_silhouettes[rows].mean())),
+            )
+        )
+    return tuple(clusters)
 
 
 def _distinct_labels(whole: _Whole, hood: Neighborhood) -> np.ndarray:
@@ -254,10 +268,6 @@ def _recorded(unit: np.ndarray, hood: Neighborhood, whole: _Whole, params: Clust
         "projection": "layout",
         "seed": params.seed,
     }
-
-
-def _mean(values: list[float]) -> float | None:
-    return sum(values) / len(values) if values else None
 
 
 def _rounded(value: float | None) -> float | None:
