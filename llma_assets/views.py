@@ -19,6 +19,7 @@ from llma_assets.lake import Lake
 from llma_assets.resources.duckdb import connect
 from llma_assets.schemas import TABLES
 from llma_assets.settings import Settings
+from llma_assets.sql.statement import reading_statement
 
 VIEWS_FILE = "llma.duckdb"
 _SCHEMA_FILE = "schema.parquet"
@@ -51,11 +52,7 @@ def query(connection: Any, text: str, parameters: dict[str, Any] | None = None) 
     import duckdb
 
     try:
-        statements = connection.extract_statements(text)
-        readers = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
-        if len(statements) != 1 or statements[0].type not in readers:
-            raise InputRejected("query: one SELECT (or WITH, FROM, DESCRIBE, EXPLAIN) is allowed, nothing that writes")
-        return connection.sql(text, params=parameters or {}).to_arrow_table()
+        return connection.sql(reading_statement(connection, text), params=parameters or {}).to_arrow_table()
     except duckdb.Error as error:
         raise InputRejected(f"query: {error}") from error
 

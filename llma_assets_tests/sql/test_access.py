@@ -119,6 +119,22 @@ REFUSED = {
     "a link out of the lake": "SELECT * FROM read_text('{root}/link.txt')",
     "the network": "SELECT * FROM read_parquet('https://127.0.0.1/x.parquet')",
     "a file to write": "COPY (SELECT 1) TO '{root}/x.csv'",
+    "a file to write, explained": "EXPLAIN ANALYZE COPY (SELECT 1) TO '{root}/x.csv'",
+    "a file to write, explained by an option": "EXPLAIN (FORMAT json, \"analyze\") COPY (SELECT 1) TO '{root}/x.csv'",
+    "a file to write, explained in lower case": "/* a /* b */ */ explain\n(analyze) copy (SELECT 1) TO '{root}/x.csv'",
+    "a file to write, behind a comment": "EXPLAIN/**/ANALYZE/* ) SELECT 1 -- */COPY (SELECT 1) TO '{root}/x.csv'",
+    "a file to write, only planned": "EXPLAIN COPY (SELECT 1) TO '{root}/x.csv'",
+    "a file to write, on the way": "WITH x AS (COPY (SELECT 1) TO '{root}/x.csv') FROM x",
+    "a file to write, on the way of a plan": "EXPLAIN ANALYZE WITH x AS (COPY (SELECT 1) TO '{root}/x.csv') FROM x",
+    "a table": "EXPLAIN ANALYZE CREATE TABLE x AS SELECT 1",
+    "a view": "EXPLAIN ANALYZE DROP VIEW runs",
+    "rows": "EXPLAIN ANALYZE INSERT INTO runs SELECT * FROM runs",
+    "rows, on the way": "WITH x AS (DELETE FROM runs RETURNING *) FROM x",
+    "a statement in a text": "SELECT (SELECT max(a) FROM query('SELECT 1 AS a'))",
+    "a statement as JSON": "FROM json_execute_serialized_sql(json_serialize_sql('SELECT 1'))",
+    "a log": "DESCRIBE FROM enable_logging(storage = 'file', storage_path = '{root}/log')",
+    "a profile": "SELECT * FROM system.main.ENABLE_PROFILING(save_location = '{root}/x.json')",
+    "two statements, explained": "EXPLAIN SELECT 1; SELECT 2",
     "another database": "ATTACH '{root}/x.db'",
     "an extension": "INSTALL httpfs",
     "a setting": "SET enable_external_access = true",
@@ -140,6 +156,25 @@ def test_a_query_reaches_nothing_but_the_lake(lake: Lake, ingest: Callable[..., 
         Project().rows(REFUSED[what].format(root=root))
     after = [path for path in sorted(root.rglob("*")) if path.name != "schema.parquet" and path.is_file()]
     assert [path for path in after if path not in before] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "EXPLAIN SELECT * FROM runs",
+        "-- why\nexplain analyze\nFROM runs; -- so",
+        "EXPLAIN (ANALYZE, FORMAT json) WITH a AS (FROM runs) SELECT * FROM a WHERE team_id = $team",
+        "EXPLAIN(SELECT 1)",
+        "SUMMARIZE runs",
+        "SHOW TABLES",
+        "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT * FROM r, range(2)",
+        "SELECT * FROM read_parquet('{root}/cluster_assignments/**/*.parquet') UNION ALL FROM cluster_assignments",
+    ],
+)
+def test_a_query_reads_as_it_likes(lake: Lake, text: str) -> None:
+    plant(lake, DAYS[0], items("flight", 0, 3, 0))
+    bound = {"team": "acme"} if "$team" in text else None
+    assert Project().rows(text.replace("{root}", lake.root), bound)
 
 
 def test_a_text_that_looks_like_sql_is_a_text(lake: Lake) -> None:
