@@ -68,16 +68,37 @@ def write_views_file(lake: Lake, settings: Settings) -> Path | None:
     text = "\n".join(
         [*_statements(lake, settings), *(f"-- {table}: {TABLES[table].names}" for table in sorted(TABLES))]
     )
-    if target.exists() and version.exists() and version.read_text() == text:
+    if target.exists() and version.exists() and version.read_text() == text and _opens(target):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    beside.unlink(missing_ok=True)
+    for left in (beside, _log_of(beside)):
+        left.unlink(missing_ok=True)
     with duckdb.connect(str(beside)) as connection:
         _create_views(connection, lake, settings)
+    # What a killed shell left belongs to the file before. Removed first: without it that file opens, with it the new
+    # one does not.
+    _log_of(target).unlink(missing_ok=True)
     beside.replace(target)
     version.write_text(text)
     return target
+
+
+def _opens(target: Path) -> bool:
+    """Whether nothing keeps a client from `target`: neither a log of another file nor a shell that may write."""
+    import duckdb
+
+    if not _log_of(target).exists():
+        return True
+    try:
+        duckdb.connect(str(target), read_only=True).close()
+    except duckdb.Error:
+        return False
+    return True
+
+
+def _log_of(target: Path) -> Path:
+    return target.with_name(f"{target.name}.wal")
 
 
 def _create_views(connection: Any, lake: Lake, settings: Settings) -> None:

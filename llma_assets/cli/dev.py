@@ -9,15 +9,18 @@ from urllib.parse import urlsplit
 
 import typer
 
-from llma_assets.settings import Settings, load_settings
+from llma_assets.cli.project import Project
+from llma_assets.settings import Settings
 
 
 def dev(port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000) -> None:
     """Open the Dagster UI (and its daemon) on the lake that LLMA_HOME names."""
     from llma_assets.instance import dagster_home
 
-    settings = load_settings()
+    project = Project()
+    settings = project.settings
     dagster_home(settings)
+    project.refresh_views_file()
     _serve_pages(settings)
     workspace = str(files("llma_assets") / "workspace.yaml")
     command = [sys.executable, "-m", "dagster", "dev", "-w", workspace, "--port", str(port)]
