@@ -227,6 +227,14 @@ def test_teams_that_differ_only_in_case_are_refused(lake: Lake) -> None:
         ingest_file(lake, REAL, "Acme", AT)
 
 
+def test_a_team_without_a_usable_row_keeps_its_name(lake: Lake, tmp_path: Path) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_bytes(b"bad\n")
+    assert ingest_file(lake, path, "acme", AT).rows_kept == 0
+    with pytest.raises(InputRejected, match="'ACME' differs only in case from 'acme'"):
+        ingest_file(lake, REAL, "ACME", AT)
+
+
 @pytest.mark.parametrize("name", ["a'b.jsonl", "..jsonl", "line\nbreak", "\x1b[31mred", "-rf", "é.jsonl", "%2e%2e"])
 def test_hostile_file_names_write_nothing_elsewhere(lake: Lake, tmp_path: Path, name: str, snapshot: Snapshot) -> None:
     path = tmp_path / "in" / name
