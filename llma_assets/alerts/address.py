@@ -27,19 +27,25 @@ _SPECIAL = [
 _GLOBAL_IPV6 = ipaddress.ip_network("2000::/3")
 _OWN_IPV4 = [ipaddress.ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")]
 _OWN_IPV6 = [ipaddress.ip_network(text) for text in ("fc00::/7", "::1/128")]
+# Where clouds keep their keys, within a range that is otherwise one's own: AWS, Google Cloud.
+_METADATA_IPV6 = [ipaddress.ip_address(text) for text in ("fd00:ec2::254", "fd20:ce::254")]
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def why_refused(text: str, allow_private: bool) -> str | None:
     """Why nothing is sent to an address; None if it may be.
 
-    Loopback and private networks need `allow_private`. Link-local addresses (where clouds keep their keys), multicast,
-    reserved ones and 6to4 are refused whatever is allowed. An IPv4 address inside an IPv6 one is judged as itself.
+    Loopback and private networks need `allow_private`. Link-local addresses and others where clouds keep their keys,
+    multicast, reserved ones and 6to4 are refused whatever is allowed. An IPv4 address inside an IPv6 one is judged as
+    itself.
     """
     try:
         address = embedded(ipaddress.ip_address(text))
     except ValueError:
         return f"{text!r} is no address"
+    # Compared by number: an IPv6 address may name a zone.
+    if address.version == 6 and int(address) in map(int, _METADATA_IPV6):
+        return f"{address} is an address of a cloud's metadata"
     own = _OWN_IPV4 if address.version == 4 else _OWN_IPV6
     if any(address in network for network in own):
         return None if allow_private else f"{address} is an address of a private network or of this machine"
