@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from llma_assets.labeling.label import ItemEvidence
 from llma_assets.labeling.stopwords import CONNECTORS, DETERMINERS, STOPWORDS
@@ -11,6 +12,7 @@ from llma_assets.labeling.wording import segments, stem
 Key = tuple[str, ...]
 
 MAX_WORDS = 4
+_CACHED_WORDS = 50_000
 # A summary says first what was asked: phrases from there name the topic, later ones how it went.
 _LEADING_BULLETS = 2
 
@@ -100,6 +102,7 @@ def _ngrams(words: list[str]) -> Iterator[tuple[tuple[str, ...], str, str]]:
                 break
 
 
+@lru_cache(_CACHED_WORDS)
 def is_content(word: str) -> bool:
     """Whether a word can carry a topic."""
     lower = word.lower()

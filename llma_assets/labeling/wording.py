@@ -2,15 +2,18 @@
 
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from llma_assets.labeling.stopwords import GIVEN_NAMES, SPELLINGS
 
 # Text of one item that is read for its name: its summary, and room to spare.
 _MAX_CHARS = 6000
 _MAX_WORD_CHARS = 24
+# Words whose stem is kept; texts of a month use some ten thousand.
+_CACHED_WORDS = 50_000
 
 _TAG = re.compile(r"<[^<>]{0,400}>")
 _URL = re.compile(r"\b(?:[a-z][a-z0-9+.-]{1,20}://|www\.|data:|javascript:)\S*", re.IGNORECASE)
@@ -32,8 +35,12 @@ _CAPITALIZED_PAIR = re.compile(r"\b([A-Z][^\W\d_]+)\s+([A-Z][^\W\d_]+)")
 
 def clean(text: str) -> str:
     """Text without markup, addresses, control or formatting characters; at most 6,000 characters of it."""
-    kept = (" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text[:_MAX_CHARS].replace("\n", " . "))
-    plain = "".join(c for c in kept if unicodedata.category(c) not in ("Cf", "Cs", "Co", "Cn"))
+    plain = text[:_MAX_CHARS].replace("\n", " . ")
+    # Of the few characters that a text is made of.
+    kinds = {c: unicodedata.category(c) for c in set(plain)}
+    instead = {ord(c): " " for c, kind in kinds.items() if kind in ("Cc", "Zl", "Zp")}
+    instead |= {ord(c): "" for c, kind in kinds.items() if kind in ("Cf", "Cs", "Co", "Cn")}
+    plain = plain.translate(instead)
     for pattern in (_TAG, _URL, _ENTITY):
         plain = pattern.sub(" . ", plain)
     return plain
@@ -67,7 +74,7 @@ class Lexicon:
 
 def read_lexicon(texts: Iterable[str]) -> Lexicon:
     """Count the forms of every word, and find the names of people and the codes of things."""
-    forms: dict[str, Counter[str]] = {}
+    forms: dict[str, Counter[str]] = defaultdict(Counter)
     suspects: set[str] = set()
     pairs: set[tuple[str, str]] = set()
     for text in texts:
@@ -77,13 +84,13 @@ def read_lexicon(texts: Iterable[str]) -> Lexicon:
             suspects.update(part.lower() for match in pattern.finditer(plain) for part in match.groups() if part)
         pairs.update((a.lower(), b.lower()) for a, b in _CAPITALIZED_PAIR.findall(plain))
         for word in _WORD.findall(_HANDLE.sub(" ", _EMAIL.sub(" ", plain)).replace("_", " ")):
-            forms.setdefault(word.lower(), Counter())[word] += 1
+            forms[word.lower()][word] += 1
     given = {word for word in forms if word in GIVEN_NAMES} | (suspects & GIVEN_NAMES)
     suspects |= given | {b for a, b in pairs if a in given or a in suspects}
     # A name is always capitalized; "Brown" is one only where nobody writes "brown".
     names = {word for word in suspects if word in GIVEN_NAMES or not forms.get(word, Counter())[word]}
     codes = {word for word, seen in forms.items() if len(word) >= 5 and all(form.isupper() for form in seen)}
-    return Lexicon(forms, frozenset(names | codes))
+    return Lexicon(dict(forms), frozenset(names | codes))
 
 
 def segments(text: str, names: frozenset[str] = frozenset()) -> list[list[str]]:
@@ -122,6 +129,7 @@ def _base(token: str) -> str:
     return word[:-2] if word.endswith(("'s", "'S")) else word
 
 
+@lru_cache(_CACHED_WORDS)
 def stem(word: str) -> str:
     """A rough stem, in lower case, so that `cancel`, `cancels`, `cancelled` and `cancelling` count as one word."""
     word = word.lower()
