@@ -23,7 +23,7 @@ from llma_assets.stages.alerts import FindAlerts
     deps=[cluster_labels, cluster_metrics],
     partitions_def=team_days_partitions,
     backfill_policy=BACKFILL_POLICY,
-    code_version="1",
+    code_version="2",
 )
 def cluster_alerts(
     context: dg.AssetExecutionContext,

@@ -1,5 +1,6 @@
 """What is told of clusters: a new one, one that grew, one that fails."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -33,7 +34,7 @@ class Growth:
 
     Attributes:
         recent, before: items a day, over the days that have items of any cluster.
-        factor: how many times more, in items a day and in share of all items, whichever is less.
+        factor: how many times more, in items a day and in share of all items, whichever is less; infinite from none.
     """
 
     recent_items: int
@@ -74,15 +75,22 @@ def items_since(one: ClusterFacts, limits: Limits) -> int:
 
 
 def growth_of(one: ClusterFacts, run: RunFacts, recent_days: int) -> Growth | None:
-    """How much more of the cluster the last days have; None where a side has no items."""
+    """How much more of the cluster the last days have; None where they have none of it, or there is nothing before.
+
+    A cluster that was there before may have no items of the days before: it was kept by the place of its middle, while
+    what it held left the window. One that was not there before did not grow.
+    """
     border = run.day - timedelta(days=recent_days - 1)
     all_recent, all_before = _split(run.items_by_day, border)
     recent, before = _split(one.items_by_day, border)
-    if not recent or not before:
+    is_older = one.first_seen is not None and one.first_seen < border
+    if not recent or not all_before or not (before or is_older):
         return None
     days = len([day for day in run.items_by_day if day >= border])
     days_before = len(run.items_by_day) - days
     rate, rate_before = recent / days, before / days_before
+    if not before:
+        return Growth(recent, rate, rate_before, math.inf)
     share_factor = (recent / all_recent) / (before / all_before)
     return Growth(recent, rate, rate_before, round(min(rate / rate_before, share_factor), 6))
 
@@ -105,16 +113,19 @@ def _new(run: RunFacts, one: ClusterFacts, limits: Limits) -> Finding:
 
 
 def _grown(run: RunFacts, one: ClusterFacts, growth: Growth, limits: Limits) -> Finding:
-    text = (
-        f"Cluster “{one.title}” has {growth.recent:.3g} items a day, {growth.before:.3g} before; "
-        f"its share grew {growth.factor:.1f} times or more"
-    )
+    text = f"Cluster “{one.title}” has {growth.recent:.3g} items a day, "
+    factor = {}
+    if growth.before:
+        text += f"{growth.before:.3g} before; its share grew {growth.factor:.1f} times or more"
+        factor["factor"] = round(growth.factor, 3)
+    else:
+        text += "none on the days of the window before"
     figures = {
         "size": one.size,
         "recent_items": growth.recent_items,
         "items_a_day": round(growth.recent, 3),
         "items_a_day_before": round(growth.before, 3),
-        "factor": round(growth.factor, 3),
+        **factor,
         "limit_factor": limits.growth,
     }
     return _finding(Kind.GROWTH, run, one, text, figures, run.day)

@@ -1,5 +1,6 @@
 """What is told of clusters, at and beside each limit."""
 
+import json
 from datetime import date, timedelta
 from typing import Any
 
@@ -88,6 +89,18 @@ def test_growth_counts_in_number_and_in_share() -> None:
     assert growth is not None and growth.factor == 1.0, "all traffic grew as much"
     growth = growth_of(cluster(days(10, 10)), RunFacts("a", DAY, START, "trace", "trace", "r", days(100, 20), ()), 1)
     assert growth is not None and growth.factor == 1.0, "the others went away"
+
+
+def test_an_older_cluster_that_had_no_items_grew_from_none() -> None:
+    """It was kept by the place of its middle: what it held on earlier days has left the window."""
+    (finding,) = found(cluster(days(25)))
+    assert finding.kind == Kind.GROWTH
+    assert finding.text == "Cluster “Refunds” has 25 items a day, none on the days of the window before"
+    assert finding.figures["items_a_day_before"] == 0
+    json.dumps(finding.figures, allow_nan=False)
+    assert kinds(cluster(days(19))) == [], "too few"
+    assert kinds(cluster(days(25), first_seen=DAY, is_new_topic=False)) == [], "it was not there before"
+    assert kinds(cluster(days(25), first_seen=None)) == [], "nobody knows since when it is there"
 
 
 @pytest.mark.parametrize(
