@@ -4,7 +4,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from llma_assets.explorer.groups import cluster_order
 from llma_assets.explorer.items import by_importance, in_order
 from llma_assets.explorer.page import render_page
 from llma_assets.explorer.report import RunData, report, run_document, skipped_run
+from llma_assets.explorer.shortening import shortened
 from llma_assets.lake import Lake
 from llma_assets.quality_check import findings
 from llma_assets.resources.event_source import TraceEventSource
@@ -31,11 +32,9 @@ from llma_assets.traces.redaction import Redactor
 
 TABLE = "cluster_report"
 # Part of the version of every page: raised whenever the same rows give another one.
-REPORT_VERSION = "2"
+REPORT_VERSION = "3"
 # Of the file, what the items' figures and titles may take; the least important items are left out beyond that.
 _ITEMS_SHARE = 0.6
-# Runs back that a page tells of, the run itself included, where what it tells of clusters takes more than half of it.
-_SHORTER_HISTORIES = (7, 4, 2)
 
 Place = tuple[int, int]
 
@@ -159,8 +158,10 @@ class _PageBuilder:
         max_bytes: int,
         texts: ItemTexts,
     ):
-        self._team_day, self._data, self._skipped = team_day, data, skipped
+        self._team_day, self._skipped = team_day, skipped
         self._content, self._max_bytes, self._texts = content, max_bytes, texts
+        self._items_of_day = sum(one.run["items_analyzed"] for one in data)
+        self._data = data = shortened(data, self._size_without_items, max_bytes)
         orders = [cluster_order(one.run) for one in data]
         self._items = [in_order(one.run, order) for one, order in zip(data, orders, strict=True)]
         # Run and place of each item, the most important first; each run has its part of every stretch.
@@ -168,10 +169,6 @@ class _PageBuilder:
         for n, (items, order) in enumerate(zip(self._items, orders, strict=True)):
             ranked += [(k / len(items), n, place) for k, place in enumerate(by_importance(items, order))]
         self._order: list[Place] = [(n, place) for _, n, place in sorted(ranked)]
-        for runs in _SHORTER_HISTORIES:
-            if 2 * len(render_page(self._document([], []), [])) <= max_bytes:
-                break
-            self._data = [replace(one, history=one.history[:runs]) for one in self._data]
 
     def build(self) -> Page:
         """The page."""
@@ -186,17 +183,20 @@ class _PageBuilder:
         if self._content == Content.TEXT:
             packed = self._with_texts(told, briefs, spare)
         html = render_page(self._document(shown, told), packed.chunks)
-        return Page(html, len(self._order), len(shown), len(told), packed.whole, packed.excerpts)
+        return Page(html, self._items_of_day, len(shown), len(told), packed.whole, packed.excerpts)
 
     def _shown(self) -> list[Place]:
         """The items that are in the file: all, or as many as its share for them has room for."""
         shown = self._order
-        empty = len(render_page(self._document([], []), []))
+        empty = self._size_without_items(self._data)
         room = int(_ITEMS_SHARE * max(self._max_bytes - empty, 0))
-        taken = len(render_page(self._document(shown, shown), [])) - empty
-        if taken > room:
+        while shown and (taken := len(render_page(self._document(shown, shown), [])) - empty) > room:
             shown = shown[: len(shown) * room // taken]
         return shown
+
+    def _size_without_items(self, data: Sequence[RunData]) -> int:
+        runs = [run_document(one, [], [], self._content) for one in data]
+        return len(render_page(self._report(runs), []))
 
     def _document(self, shown: Sequence[Place], told: Sequence[Place]) -> Json:
         detail_at = {place: packing.place_of(number) for number, place in enumerate(told)}
@@ -208,6 +208,9 @@ class _PageBuilder:
             places = sorted(in_run[n])
             items = [self._items[n][place] for place in places]
             runs.append(run_document(one, items, [detail_at.get((n, place)) for place in places], self._content))
+        return self._report(runs)
+
+    def _report(self, runs: Sequence[Json]) -> Json:
         day = self._team_day.day.isoformat()
         return report(self._team_day.team, day, __version__, self._content, [*runs, *self._skipped])
 

@@ -1,5 +1,6 @@
 """The stage cluster_report: what the page tells, what it keeps to itself, and that it never tells an old story."""
 
+import itertools
 import json
 import logging
 import shutil
@@ -16,11 +17,15 @@ from planted import items, plant, run_row
 from real_traces import demo_events
 
 from llma_assets.checks import zero_item_result
+from llma_assets.emission.identity import clustering_run_id
 from llma_assets.errors import PartitionMissing
 from llma_assets.explorer import packing
+from llma_assets.explorer.content import Content
+from llma_assets.explorer.page import render_page
+from llma_assets.explorer.report import report
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
-from llma_assets.schemas import REPORT_PAGE, TRACE_SUMMARIES
+from llma_assets.schemas import CLUSTER_ASSIGNMENTS, REPORT_PAGE, TRACE_SUMMARIES
 from llma_assets.settings import load_settings
 from llma_assets.stages.label import LabelClusters
 from llma_assets.stages.report import StageReport
@@ -167,6 +172,38 @@ def test_many_clusters_of_many_days_pass_no_size(lake: Lake) -> None:
         (run,) = page(lake, DAYS[-1]).report["runs"]
         shown[limit] = len(run["earlier"]), run["items_shown"] > 0
     assert shown == {1_200_000: (1, True), 6_000_000: (8, True)}
+
+
+def test_more_clusters_than_fit_give_up_details_and_then_runs(lake: Lake) -> None:
+    """Five jobs at two levels; the page's own style and script are most of these small limits."""
+    day, jobs = DAYS[-1], ["", "b", "c", "d", "e"]
+    rows = []
+    for job_id, level in itertools.product(jobs, ("trace", "generation")):
+        of_job: dict[str, int] = {}
+        for number in range(20 if job_id == "e" else 10):
+            of_job |= items(f"t{number}", 0, 2, number)
+        run_id = clustering_run_id(day.team, level, day.end, job_id)
+        job = {"job_id": job_id, "job_name": job_id or f"Default - {level}", "level": level}
+        rows.append(plant(lake, day, of_job) | job | {"clustering_run_id": run_id})
+    lake.write("cluster_assignments", day, pa.Table.from_pylist(rows, CLUSTER_ASSIGNMENTS), "several")
+    finish(lake, day)
+    labels = lake.read("cluster_labels", day)
+    long = [row | {"description": "All about it. " * 150} for row in labels.to_pylist()]
+    lake.write("cluster_labels", day, pa.Table.from_pylist(long, labels.schema))
+    bare = len(render_page(report(day.team, str(day.day), "", Content.TEXT, []), []))
+    shown = []
+    for limit in (6_000_000, *(int((bare + room) / 0.75) for room in (200_000, 60_000, 25_000)), bare + 15_000):
+        assert build(lake, day, report_max_bytes=limit).figures["page_bytes"] <= limit
+        runs = page(lake, day).report["runs"]
+        warnings = " ".join(runs[0]["warnings"])
+        is_described = all(one["description"] for run in runs for one in run["clusters"])
+        assert is_described != ("Descriptions" in warnings)
+        assert (len(runs) < 10) == (f"{10 - len(runs)} of 10 clustering runs" in warnings)
+        assert "" in {run["job_id"] for run in runs}, "those of the default jobs stay longest"
+        shown.append((is_described, len(runs)))
+        assert lake.read("cluster_report", day)["items"].to_pylist() == [sum(one["items_analyzed"] for one in rows)]
+    assert shown[:2] == [(True, 10), (False, 10)]
+    assert 10 > shown[2][1] > shown[3][1] == 2 > shown[4][1] == 1
 
 
 def test_a_trace_that_changed_is_not_shown_beside_an_old_summary(real: Lake, ingest: Callable[..., Any]) -> None:
@@ -319,7 +356,7 @@ def test_a_page_never_passes_its_size_and_gives_up_the_least_first(real: Lake) -
         shown.append((row["items_shown"], row["details"], row["texts"], row["excerpts"]))
         told = page(real, DAY).report["runs"][0]
         assert sum(one["size"] for one in told["clusters"]) == told["items_analyzed"], "figures are of all"
-        assert any("not in this file" in one for one in told["warnings"]) == (
+        assert any("items are not in this file" in one for one in told["warnings"]) == (
             told["items_shown"] < told["items_analyzed"]
         )
     assert [one[:3] for one in shown] == sorted(one[:3] for one in shown)
