@@ -89,13 +89,31 @@ def ready(page: Any) -> None:
     page.wait_for_selector("main .loading", state="detached")
 
 
+def over_the_map(page: Any) -> Iterator[tuple[float, float]]:
+    """Moves the mouse over the map from place to place."""
+    box = page.locator(".map-canvas").bounding_box()
+    for step in range(1, 400):
+        place = box["x"] + box["width"] * (step % 20) / 20, box["y"] + box["height"] * (step // 20) / 20
+        page.mouse.move(*place)
+        yield place
+
+
 def test_from_the_map_to_a_line_and_back(opened: Open) -> None:
+    """The analyst's walk, all by mouse: a point on the map, the card of its cluster, the cluster, an item, a line."""
     page = opened()
     heading = page.locator("h1")
     expect(heading).to_have_text("96 traces, 7 clusters in 3 themes", use_inner_text=True)
-    page.locator(".answer", has_text="Fails most").get_by_role("link").click()
-    expect(heading).to_have_text(CLUSTERS[1], use_inner_text=True)
-    assert page.url.endswith("#cluster?id=1")
+    note = page.locator(".note-cluster")
+    names = (note.inner_text() for _ in over_the_map(page) if note.is_visible())
+    name = next(name for name in names if name in CLUSTERS)
+    card = page.locator(".card", has=page.get_by_role("link", name=name, exact=True))
+    before = page.locator(".map-canvas").screenshot()
+    card.hover()
+    expect(note).to_be_hidden()
+    assert page.locator(".map-canvas").screenshot() != before, "its points stand out"
+    card.get_by_role("link").click()
+    expect(heading).to_have_text(name, use_inner_text=True)
+    assert page.url.endswith(f"#cluster?id={CLUSTERS.index(name)}")
     page.locator(".items tbody a").first.click()
     ref = page.locator(".ref").first
     lines = ref.get_attribute("data-lines").split("-")
@@ -108,22 +126,33 @@ def test_from_the_map_to_a_line_and_back(opened: Open) -> None:
     expect(ref).to_have_attribute("aria-current", "true")
     page.go_back()
     page.go_back()
-    expect(heading).to_have_text(CLUSTERS[1], use_inner_text=True)
+    expect(heading).to_have_text(name, use_inner_text=True)
     page.go_back()
     expect(heading).to_have_text("96 traces, 7 clusters in 3 themes", use_inner_text=True)
 
 
+def test_an_answer_leads_to_its_cluster(opened: Open) -> None:
+    page = opened()
+    page.locator(".answer", has_text="Fails most").get_by_role("link").click()
+    expect(page.locator("h1")).to_have_text(CLUSTERS[1], use_inner_text=True)
+    assert page.url.endswith("#cluster?id=1")
+
+
+def test_the_name_of_a_cluster_on_the_map_opens_it(opened: Open) -> None:
+    page = opened(place="#overview?color=cluster")
+    for x, y in over_the_map(page):
+        if page.locator(".note").is_hidden():
+            page.mouse.click(x, y)
+            if "#cluster" in page.url:
+                break
+    page.wait_for_selector(".items")
+    assert "#cluster?id=" in page.url
+
+
 def test_a_point_on_the_map_opens_its_item(opened: Open) -> None:
     page = opened()
-    box = page.locator(".map-canvas").bounding_box()
-    seen = None
-    for step in range(1, 400):
-        x, y = box["x"] + box["width"] * (step % 20) / 20, box["y"] + box["height"] * (step // 20) / 20
-        page.mouse.move(x, y)
-        if page.locator(".note").is_visible():
-            seen = page.locator(".note-title").inner_text()
-            break
-    assert seen
+    x, y = next(place for place in over_the_map(page) if page.locator(".note").is_visible())
+    seen = page.locator(".note-title").inner_text()
     page.mouse.click(x, y)
     expect(page.locator("h1")).to_have_text(seen, use_inner_text=True)
 
