@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from llma_assets.clustering.result import NOISE
 
 NAMED_CLUSTERS = 12
@@ -27,6 +29,7 @@ def cluster_map(items: Sequence[Mapping[str, Any]], titles: Mapping[int, str], h
     from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from PIL import Image  # matplotlib brings it
 
     figure = Figure(figsize=(_WIDTH_IN, _HEIGHT_IN), dpi=_DPI, layout="constrained")
     canvas = FigureCanvasAgg(figure)
@@ -70,6 +73,9 @@ def cluster_map(items: Sequence[Mapping[str, Any]], titles: Mapping[int, str], h
         figure.supxlabel(
             f"{len(order) - NAMED_CLUSTERS} smaller clusters are drawn but not named", fontsize=8, color="#666666"
         )
+    canvas.draw()
+    # 256 colours make it a third of the size, and nobody sees it.
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3])
     buffer = io.BytesIO()
-    canvas.print_png(buffer, metadata={"Software": None})
+    image.quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

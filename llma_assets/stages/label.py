@@ -26,8 +26,11 @@ from llma_assets.stages.theme_names import COLUMNS as THEME_COLUMNS
 from llma_assets.stages.theme_names import as_json, is_settled, name_themes
 from llma_assets.stages.window import run_days, version_of_part
 from llma_assets.team_day import TeamDay
+from llma_assets.vocabulary import Level
 
 TABLE = "cluster_labels"
+# Maps of one day that are shown, the largest runs first; each is some 40 kB in Dagster's event log, day after day.
+MAX_MAPS = 4
 _SHOWN = ["level", "cluster_id", "size", "title", "theme_title", "source", "name_reason", "description"]
 _SUMMARY = ["level", "item_id", "title", "summary_bullets", "interesting_notes", "item_user"]
 
@@ -70,6 +73,7 @@ class LabelClusters:
         reasons = Counter(str(row["name_reason"]) for row in rows)
         themes = [naming for one in named for naming in one.themes]
         paid = [*rows, *themes]
+        drawn = sorted(runs, key=lambda run: (-run["items_analyzed"], run["level"] != Level.TRACE))
         return StageReport(
             team_day=team_day,
             written=written,
@@ -88,12 +92,13 @@ class LabelClusters:
                 "llm_input_tokens": sum(one["input_tokens"] or 0 for one in paid),
                 "llm_output_tokens": sum(one["output_tokens"] or 0 for one in paid),
                 "is_partial": int(left > 0),
+                "maps_left_out": ", ".join(run["clustering_run_id"] for run in drawn[MAX_MAPS:]) or None,
                 "duration_s": round(time.monotonic() - started, 3),
             },
             preview=table.select(
                 ["level", "cluster_id", "size", "title", "theme_title", "source", "name_reason", "description"]
             ),
-            picture=self._picture(runs, rows),
+            pictures=tuple(picture for run in drawn[:MAX_MAPS] if (picture := self._picture(run, rows))),
         )
 
     def _kept(self, team_day: TeamDay, checkpoint: Checkpoint) -> dict[str, list[dict[str, Any]]]:
@@ -248,10 +253,10 @@ class LabelClusters:
             "named_date": run["date"],
         }
 
-    def _picture(self, runs: list[dict[str, Any]], rows: list[dict[str, Any]]) -> bytes | None:
-        """The map; a picture that cannot be drawn never breaks the run."""
+    def _picture(self, run: dict[str, Any], rows: list[dict[str, Any]]) -> bytes | None:
+        """The map of a clustering run; a picture that cannot be drawn never breaks the run."""
         try:
-            return _map(runs, rows)
+            return _map(run, rows)
         except Exception:
             self.log.exception("the cluster map could not be drawn")
             return None
@@ -280,11 +285,7 @@ def _item_evidence(item: dict[str, Any], summary: dict[str, Any]) -> ItemEvidenc
     )
 
 
-def _map(runs: list[dict[str, Any]], labels: list[dict[str, Any]]) -> bytes | None:
-    """The map of the run with most items; None where no run has any."""
-    if not runs:
-        return None
-    run = max(runs, key=lambda run: (run["level"] == "trace", run["items_analyzed"]))
+def _map(run: dict[str, Any], labels: list[dict[str, Any]]) -> bytes:
     titles = {row["cluster_id"]: row["title"] for row in labels if row["clustering_run_id"] == run["clustering_run_id"]}
     facts = f"{run['items_analyzed']} items, {len(run['clusters'])} clusters, {run['embedding_model']}"
     heading = f"{run['clustering_run_id']}: {facts}"

@@ -22,7 +22,7 @@ class StageReport:
         empty_reason: why `items` is 0; None otherwise.
         figures: further named numbers, units in the names.
         preview: some columns and rows that a person would want to see.
-        picture: PNG bytes, where a picture says more.
+        pictures: each PNG bytes, where a picture says more.
         tables: further tables by name, for people; whole, as long as they are short.
     """
 
@@ -34,7 +34,7 @@ class StageReport:
     empty_reason: str | None = None
     figures: dict[str, Any] = field(default_factory=dict)
     preview: pa.Table | None = None
-    picture: bytes | None = None
+    pictures: tuple[bytes, ...] = ()
     tables: dict[str, pa.Table] = field(default_factory=dict)
 
 

@@ -8,9 +8,10 @@ from pipeline import LOG, match_clusters, measure
 from planted import items, plant
 
 from llma_assets.assets.materialization import metadata
+from llma_assets.emission.identity import clustering_run_id
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
-from llma_assets.schemas import CLUSTER_LABELS
+from llma_assets.schemas import CLUSTER_ASSIGNMENTS, CLUSTER_LABELS
 from llma_assets.stages.emit import EmitEvents
 from llma_assets.stages.label import LabelClusters
 from llma_assets.stages.report import StageReport
@@ -81,3 +82,24 @@ def test_a_title_cannot_break_out_of_its_cell(lake: Lake) -> None:
     assert "\\!\\[x\\]\\(https:\u2060//evil.example/x\\) \\<img src=x\\> \\`b\\`" in line
     assert line.count("|") - line.count("\\|") == 9, "eight cells"
     assert shown["changes"].value == "none"
+
+
+def test_each_run_has_its_map_and_those_left_out_are_named(lake: Lake) -> None:
+    day, planted = DAYS[0], []
+    for size, job_id in enumerate(["", "b", "c", "d", "e", "f"], start=3):
+        run_id = clustering_run_id(day.team, "trace", day.end, job_id)
+        run = plant(lake, day, items("flight", 0, size, 0)) | {"job_id": job_id, "clustering_run_id": run_id}
+        planted.append(run)
+    shown = {}
+    for runs in (planted[:2], planted):
+        lake.write("cluster_assignments", day, pa.Table.from_pylist(runs, CLUSTER_ASSIGNMENTS), str(len(runs)))
+        match_clusters(lake, day)
+        report = LabelClusters(lake, KeywordLabeler(), LOG).run(day)
+        assert len(set(report.pictures)) == len(report.pictures), "each of another run"
+        assert metadata(report)["map"].value.count("![cluster map](data:image/png;base64,iVBORw") == len(
+            report.pictures
+        )
+        shown[len(runs)] = len(report.pictures), metadata(report).get("maps_left_out")
+    left_out = f"{planted[1]['clustering_run_id']}, {planted[0]['clustering_run_id']}"
+    assert shown == {2: (2, None), 6: (4, left_out)}
+    assert sum(map(len, report.pictures)) < 200_000, "they stay in the event log"
