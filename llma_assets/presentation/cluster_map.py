@@ -29,7 +29,7 @@ def cluster_map(items: Sequence[Mapping[str, Any]], titles: Mapping[int, str], h
     from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from PIL import Image  # matplotlib brings it
+    from PIL import Image
 
     figure = Figure(figsize=(_WIDTH_IN, _HEIGHT_IN), dpi=_DPI, layout="constrained")
     canvas = FigureCanvasAgg(figure)
