@@ -13,6 +13,7 @@ from llma_assets.assets.cluster_alerts import cluster_alerts
 from llma_assets.assets.cluster_assignments import cluster_assignments
 from llma_assets.assets.cluster_lineage import cluster_lineage
 from llma_assets.findings.finding import Kind
+from llma_assets.labeling.lower_floor import told_alert
 from llma_assets.lake import Lake
 from llma_assets.partitions import team_day_of, team_days_partitions
 from llma_assets.presentation.markdown import markdown_table
@@ -37,9 +38,10 @@ def _days(context: dg.AssetCheckExecutionContext) -> list[TeamDay]:
     return [team_day_of(key) for key in context.op_execution_context.partition_keys]
 
 
-def findings_result(lake: Lake, kind: Kind, team_days: Sequence[TeamDay]) -> dg.AssetCheckResult:
-    """Warn of the findings of one kind."""
-    rows = [row for row in lake.read_days("cluster_alerts", team_days).to_pylist() if row["kind"] == kind]
+def findings_result(lake: Lake, kind: Kind, team_days: Sequence[TeamDay], min_users: int = 0) -> dg.AssetCheckResult:
+    """Warn of the findings of one kind; `min_users` is the floor on distinct users."""
+    found = lake.read_days("cluster_alerts", team_days).to_pylist()
+    rows = [told_alert(row, min_users) for row in found if row["kind"] == kind]
     table = markdown_table(
         ["day", "level", "finding", "since"],
         [[row["date"], row["level"], row["text"], row["since"]] for row in rows],
@@ -136,7 +138,7 @@ def _finding_check(kind: Kind) -> dg.AssetChecksDefinition:
 
     @dg.asset_check(asset=cluster_alerts, name=name, partitions_def=team_days_partitions, description=description)
     def check(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
-        return findings_result(lake.open(), kind, _days(context))
+        return findings_result(lake.open(), kind, _days(context), load_settings().min_users_per_cluster)
 
     return check
 

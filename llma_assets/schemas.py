@@ -526,6 +526,8 @@ CLUSTER_ALERTS = pa.schema(
         _required("text", pa.string()),
         # JSON object of the numbers by name, the limit among them.
         _required("figures", pa.string()),
+        # The floor on distinct users that its title keeps to; null or 0 where there was none.
+        pa.field("min_users", pa.int64()),
     ]
 )
 
@@ -548,6 +550,8 @@ ALERT_DELIVERIES = pa.schema(
         pa.field("attempted_at", _TIMESTAMP),
         pa.field("next_attempt_at", _TIMESTAMP),
         pa.field("delivered_at", _TIMESTAMP),
+        # Of the finding.
+        pa.field("min_users", pa.int64()),
     ]
 )
 

@@ -19,6 +19,7 @@ from llma_assets.lake import Lake
 from llma_assets.resources.duckdb import connect
 from llma_assets.schemas import TABLES
 from llma_assets.settings import Settings
+from llma_assets.sql.lower_floor import told_columns
 from llma_assets.sql.statement import reading_statement
 
 VIEWS_FILE = "llma.duckdb"
@@ -112,7 +113,8 @@ def _create_views(connection: Any, lake: Lake, settings: Settings) -> None:
 def _statements(lake: Lake, settings: Settings) -> Sequence[str]:
     """DDL takes no bound values; the only ones here are the lake's own path and checked settings."""
     root = lake.scheme + _glob_escaped(lake.root)
-    tables = [_table_view(table, root) for table in sorted(TABLES, key=_ingests_first)]
+    least = settings.min_users_per_cluster
+    tables = [_table_view(table, root, least) for table in sorted(TABLES, key=_ingests_first)]
     minimums = ", ".join(f"({_literal(t)}, {n:d})" for t, n in sorted(settings.min_items_by_team.items()))
     constants = [
         "CREATE VIEW lake_settings AS "
@@ -129,7 +131,7 @@ def _statements(lake: Lake, settings: Settings) -> Sequence[str]:
 _VIEW_OF_TABLE = {"cluster_metrics": "cluster_metrics_rows"}
 
 
-def _table_view(table: str, root: str) -> str:
+def _table_view(table: str, root: str, least: int) -> str:
     """The view of one table: all its files, with the declared columns, none of which need be in an old file.
 
     As the columns are told, no file is opened to find them out. As team and day are those of a file's path, a query
@@ -145,7 +147,9 @@ def _table_view(table: str, root: str) -> str:
     of_path = ["regexp_extract(filename, '.*/team=([^/]+)/', 1) AS team_id"]
     if "date" in TABLES[table].names:
         of_path.append("TRY_CAST(regexp_extract(filename, '/date=([^/]+)/[^/]+$', 1) AS DATE) AS date")
-    selected = f"SELECT * EXCLUDE (filename) REPLACE ({', '.join(of_path)})"
+    # Here, so that no view over it and no query shows what the floor on users keeps back.
+    told = [f"{expression} AS {column}" for column, expression in told_columns(table, least).items()]
+    selected = f"SELECT * EXCLUDE (filename) REPLACE ({', '.join(of_path + told)})"
     view = f"CREATE VIEW {name} AS {selected} FROM read_parquet({pattern}, schema = MAP {{{columns}}}, filename = true"
     if table != "trace_events":
         return f"{view})"

@@ -48,6 +48,7 @@ class Delivery:
     attempted_at: datetime | None
     next_attempt_at: datetime | None
     delivered_at: datetime | None
+    min_users: int | None = None
 
     @property
     def content(self) -> dict[str, Any]:
@@ -99,7 +100,19 @@ def pending(row: Mapping[str, Any], content: Mapping[str, Any], now: datetime) -
     """
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return Delivery(
-        row["alert_id"], row["kind"], row["date"], Status.PENDING, 0, None, None, text, now, None, None, None
+        row["alert_id"],
+        row["kind"],
+        row["date"],
+        Status.PENDING,
+        0,
+        None,
+        None,
+        text,
+        now,
+        None,
+        None,
+        None,
+        row["min_users"],
     )
 
 

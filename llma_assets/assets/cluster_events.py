@@ -10,6 +10,7 @@ from llma_assets.assets.cluster_metrics import cluster_metrics
 from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
 from llma_assets.partitions import team_days_partitions
 from llma_assets.resources.lake import LakeResource
+from llma_assets.settings import load_settings
 from llma_assets.stages.emit import EmitEvents
 
 
@@ -27,4 +28,5 @@ def cluster_events(context: dg.AssetExecutionContext, lake: LakeResource) -> Ite
     split into numbered parts. Guarantee: ids come from the partition, so a retry replaces and never duplicates;
     no event without items is ever written.
     """
-    yield from materialize(context, EmitEvents(lake.open(), context.log).run)
+    least = load_settings().min_users_per_cluster
+    yield from materialize(context, EmitEvents(lake.open(), context.log, least).run)

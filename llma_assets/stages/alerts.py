@@ -53,7 +53,8 @@ class FindAlerts:
             version = self.lake.source_version("cluster_assignments", team_day) or ""
             runs = runs_of(self.lake, team_day)
             found = sorted(self._findings(team_day, runs), key=lambda one: (one.kind, one.level or "", one.subject))
-            rows = [row_of(one) for one in self._dated(team_day, found)]
+            kept_to = {"min_users": self.settings.min_users_per_cluster or None}
+            rows = [row_of(one) | kept_to for one in self._dated(team_day, found)]
             table = pa.Table.from_pylist(rows, CLUSTER_ALERTS)
             written = self.lake.write(TABLE, team_day, table, version)
         counts = Counter(str(one.kind) for one in found)
@@ -70,8 +71,8 @@ class FindAlerts:
         )
 
     def _findings(self, team_day: TeamDay, runs: list[dict[str, Any]]) -> Iterator[Finding]:
-        limits = limits_of(self.settings)
-        for run, facts in zip(runs, run_facts(self.lake, team_day, runs), strict=True):
+        limits, least = limits_of(self.settings), self.settings.min_users_per_cluster
+        for run, facts in zip(runs, run_facts(self.lake, team_day, runs, least), strict=True):
             yield from cluster_findings(facts, limits)
             yield from drift_findings(drift_of(self.lake, run), self.settings.max_drift, facts)
         for coverage in window_coverage(self.lake, self.source, team_day, self.now):
@@ -162,4 +163,5 @@ def row_of(one: Finding) -> dict[str, Any]:
         "title": one.title,
         "text": one.text,
         "figures": json.dumps(one.figures, sort_keys=True),
+        "min_users": None,
     }

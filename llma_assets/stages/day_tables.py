@@ -8,7 +8,7 @@ import pyarrow as pa
 from llma_assets.clustering.result import NOISE
 from llma_assets.lake import Lake
 from llma_assets.lineage.edge import Change
-from llma_assets.stages.run_facts import of_run, subject_of
+from llma_assets.stages.run_facts import subject_of, titles_of
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import MetricsKind
 
@@ -62,16 +62,21 @@ def clusters_table(
     return pa.Table.from_pylist(rows, _CLUSTERS)
 
 
-def changes_table(lake: Lake, runs: Sequence[Row], labels: Sequence[Row], edges: Sequence[Row]) -> pa.Table:
+def changes_table(
+    lake: Lake, runs: Sequence[Row], labels: Sequence[Row], edges: Sequence[Row], min_users: int = 0
+) -> pa.Table:
     """What was born, split, merged and died since the run before; empty for a run that is compared with none.
 
     `before` counts the items of the earlier cluster: of that which died, or that a new one comes `out_of`.
+
+    Args:
+        min_users: the floor on distinct users, which `labels` keep to.
     """
     rows: list[Row] = []
     for run in sorted(runs, key=lambda one: subject_of(one), reverse=True):
         titles = {row["cluster_id"]: row["title"] for row in rows_of(labels, run)}
         found = [edge for edge in rows_of(edges, run) if edge["change"] in _ORDER and edge["earlier_date"] is not None]
-        titles_before = _earlier_titles(lake, found[0]) if found else {}
+        titles_before = _earlier_titles(lake, found[0], min_users) if found else {}
         for edge in sorted(found, key=lambda one: (_ORDER.index(one["change"]), -(one["size"] or one["earlier_size"]))):
             was = titles_before.get(edge["earlier_cluster_id"])
             has_died = edge["cluster_id"] is None
@@ -88,15 +93,14 @@ def changes_table(lake: Lake, runs: Sequence[Row], labels: Sequence[Row], edges:
     return pa.Table.from_pylist(rows, _CHANGES)
 
 
-def _earlier_titles(lake: Lake, edge: Mapping[str, Any]) -> dict[int, str]:
+def _earlier_titles(lake: Lake, edge: Mapping[str, Any], min_users: int) -> dict[int, str]:
     """The names in the run that an edge leads back to."""
     day = TeamDay(edge["team_id"], edge["earlier_date"])
     run = {
         "clustering_run_id": edge["earlier_clustering_run_id"],
         "content_hash": edge["earlier_content_hash"],
     }
-    columns = ["clustering_run_id", "content_hash", "cluster_id", "title"]
-    return {row["cluster_id"]: row["title"] for row in of_run(lake, "cluster_labels", day, columns, run)}
+    return titles_of(lake, day, run, min_users)
 
 
 def rows_of(rows: Sequence[Row], run: Mapping[str, Any]) -> list[Row]:

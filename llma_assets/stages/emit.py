@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from llma_assets.emission.cluster_event import cluster_events
 from llma_assets.errors import PartitionMissing
+from llma_assets.labeling.lower_floor import told_label
 from llma_assets.lake import Lake
 from llma_assets.schemas import CLUSTER_EVENTS
 from llma_assets.stages.day_tables import changes_table, clusters_table, rows_of
@@ -23,10 +24,15 @@ TABLE = "cluster_events"
 
 @dataclass(frozen=True, slots=True)
 class EmitEvents:
-    """Everything that building one day's events needs."""
+    """Everything that building one day's events needs.
+
+    Attributes:
+        min_users: distinct users below which nothing is named or quoted; 0: no floor.
+    """
 
     lake: Lake
     log: logging.Logger
+    min_users: int = 0
 
     def run(self, team_day: TeamDay) -> StageReport:
         """Write the partition and report.
@@ -39,7 +45,8 @@ class EmitEvents:
         with self.lake.lock(TABLE, team_day):
             version = self.lake.source_version("cluster_assignments", team_day) or ""
             assignments = self.lake.read("cluster_assignments", team_day)
-            labels = self.lake.read("cluster_labels", team_day).to_pylist()
+            found = self.lake.read("cluster_labels", team_day).to_pylist()
+            labels = [told_label(row, self.min_users) for row in found]
             runs = assignments.filter(pc.greater(assignments["items_analyzed"], 0)).to_pylist()
             metrics = self.lake.read("cluster_metrics", team_day).to_pylist()
             edges = self.lake.read("cluster_lineage", team_day).to_pylist()
@@ -71,6 +78,6 @@ class EmitEvents:
             preview=table.select(["event", "uuid", "timestamp", "distinct_id", "clustering_run_id", "part", "parts"]),
             tables={
                 "clusters": clusters_table(runs, labels, metrics, edges),
-                "changes": changes_table(self.lake, runs, labels, edges),
+                "changes": changes_table(self.lake, runs, labels, edges, self.min_users),
             },
         )

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from llma_assets.errors import PartitionMissing
 from llma_assets.labeling.label import ClusterEvidence, Label
+from llma_assets.labeling.lower_floor import keeps_floor
 from llma_assets.labeling.naming import NameReason, Origin, cosine_of, name_reason, origins
 from llma_assets.labeling.response import same_titles
 from llma_assets.lake import Lake
@@ -100,7 +101,7 @@ class EarlierNames:
             return {}
         ends = (earlier["earlier_clustering_run_id"], earlier["earlier_content_hash"])
         rows = _of_run(self.lake, "cluster_labels", day, *ends)
-        return {row["cluster_id"]: row for row in rows if (row["min_users"] or 0) >= self.min_users}
+        return {row["cluster_id"]: row for row in rows if keeps_floor(row, self.min_users)}
 
     def _centroid(self, team: str, day: date, run_id: str, cluster_id: int) -> list[float] | None:
         if (day, run_id) not in self._centroids:

@@ -12,6 +12,7 @@ from llma_assets.clustering.result import NOISE
 from llma_assets.errors import PartitionMissing
 from llma_assets.explorer.groups import Since, Snapshot
 from llma_assets.explorer.report import RunData
+from llma_assets.labeling.lower_floor import keeps_floor
 from llma_assets.lake import Lake
 from llma_assets.lineage.identity import lineage_id
 from llma_assets.stages.lineage_chain import PassedRun, way_back
@@ -56,7 +57,7 @@ class ReportRows:
         labels = self._of_run("cluster_labels", team_day, run["clustering_run_id"], run["content_hash"])
         if not labels:
             raise PartitionMissing(f"cluster_labels {team_day} name other clusters; run cluster_labels first")
-        if not all(self._keeps_floor(row) for row in labels):
+        if not all(keeps_floor(row, self.min_users) for row in labels):
             raise PartitionMissing(f"cluster_labels {team_day} keep a lower floor on users; run cluster_labels first")
         edges = self._of_run("cluster_lineage", team_day, run["clustering_run_id"], run["content_hash"])
         if not edges:
@@ -101,13 +102,10 @@ class ReportRows:
             day=passed.day,
             items=run["items_analyzed"],
             sizes=sizes,
-            titles={row["cluster_id"]: self._clean(row["title"]) for row in labels if self._keeps_floor(row)},
+            titles={row["cluster_id"]: self._clean(row["title"]) for row in labels if keeps_floor(row, self.min_users)},
             since={c: Since(*since) for c, since in (own | passed.lineage_of).items()},
             metrics={row["cluster_id"]: row for row in metrics if row["kind"] == MetricsKind.CLUSTER},
         )
-
-    def _keeps_floor(self, label: Row) -> bool:
-        return (label["min_users"] or 0) >= self.min_users
 
     # --- redaction ------------------------------------------------------------------------------
 

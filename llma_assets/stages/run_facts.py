@@ -11,13 +11,14 @@ import pyarrow.compute as pc
 from llma_assets.errors import PartitionMissing
 from llma_assets.findings.drift import Drift, drift
 from llma_assets.findings.facts import ClusterFacts, RunFacts
+from llma_assets.labeling.lower_floor import told_title
 from llma_assets.lake import Lake
 from llma_assets.stages.lineage_chain import lineages
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import MetricsKind
 
 Row = dict[str, Any]
-_LABELS = ["clustering_run_id", "content_hash", "cluster_id", "title"]
+_LABELS = ["clustering_run_id", "content_hash", "cluster_id", "title", "source", "min_users"]
 _METRICS = ["clustering_run_id", "content_hash", "kind", "cluster_id", "error_count"]
 _EDGES = [
     "clustering_run_id",
@@ -38,14 +39,17 @@ def runs_of(lake: Lake, team_day: TeamDay) -> list[Row]:
     return runs
 
 
-def run_facts(lake: Lake, team_day: TeamDay, runs: list[Row]) -> Iterator[RunFacts]:
+def run_facts(lake: Lake, team_day: TeamDay, runs: list[Row], min_users: int = 0) -> Iterator[RunFacts]:
     """Facts of each run, with the names that its clusters have.
+
+    Args:
+        min_users: the floor on distinct users.
 
     Raises:
         PartitionMissing: the day's labels, metrics or lineage were never written, or are of other clusters.
     """
     for run in runs:
-        titles = {row["cluster_id"]: row["title"] for row in of_run(lake, "cluster_labels", team_day, _LABELS, run)}
+        titles = titles_of(lake, team_day, run, min_users)
         metrics = of_run(lake, "cluster_metrics", team_day, _METRICS, run)
         errors = {row["cluster_id"]: row["error_count"] for row in metrics if row["kind"] == MetricsKind.CLUSTER}
         for table, found in (("cluster_labels", titles), ("cluster_metrics", errors)):
@@ -83,6 +87,12 @@ def _facts(
         items_by_day=dict(sum(days.values(), Counter())),
         clusters=clusters,
     )
+
+
+def titles_of(lake: Lake, team_day: TeamDay, run: Mapping[str, Any], min_users: int) -> dict[int, str]:
+    """The name of each cluster, as far as it keeps to the floor on users."""
+    rows = of_run(lake, "cluster_labels", team_day, _LABELS, run)
+    return {row["cluster_id"]: told_title(row, min_users) for row in rows}
 
 
 def subject_of(run: Mapping[str, Any]) -> str:

@@ -122,6 +122,26 @@ def test_a_skipped_team_is_not_told(lake: Lake, receiver: Receiver, monkeypatch:
     assert send(lake, receiver).delivered == 0
 
 
+def test_a_title_from_under_a_lower_floor_is_not_told(
+    lake: Lake, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S7: neither of a finding, nor of a message that was written before the floor and still waits."""
+    write(lake, finding("a"))
+    receiver.answers = [500]
+    send(lake, receiver)
+    assert receiver.messages[0]["title"] == "Refunds"
+    monkeypatch.setenv("LLMA_MIN_USERS_PER_CLUSTER", "5")
+    write(lake, finding("b"), day=DAY - timedelta(days=1))
+    send(lake, receiver, NOW + timedelta(seconds=FIRST_WAIT_S))
+    assert {one["title"] for one in receiver.messages[1:]} == {"Cluster of few users"}
+    texts = [one["text"] for one in receiver.messages[1:]]
+    assert sorted(texts) == ["Cluster of few users", "Cluster “Cluster of few users”: 8 of 30 items have errors"]
+    messages = Project().rows("SELECT message FROM alert_deliveries")
+    assert len(messages) == 2
+    assert not any("Refunds" in (row["message"] or "") for row in messages)
+    assert {row["min_users"] for row in record(lake)} == {5, None}
+
+
 def test_old_days_are_not_told(lake: Lake, receiver: Receiver) -> None:
     old = NOW.date() - timedelta(days=4)
     write(lake, finding("a", old), day=old)
