@@ -47,8 +47,9 @@ def shown_cluster() -> str | None:
         return None
     blocks = done.stdout.strip().split("\n\n")
     at = next(place for place, block in enumerate(blocks) if block.startswith(f"[{CLUSTER}]"))
-    theme = next(block for block in reversed(blocks[:at]) if not block.startswith("["))
-    lines = "\n\n".join([blocks[0], theme, blocks[at]]).splitlines()
+    # The run alone where it has no themes.
+    theme = next(place for place in reversed(range(at)) if not blocks[place].startswith("["))
+    lines = "\n\n".join(blocks[place] for place in sorted({0, theme, at})).splitlines()
     return "\n".join(line if len(line) <= WIDTH else line[:WIDTH].rsplit(" ", 1)[0] + " …" for line in lines)
 
 
