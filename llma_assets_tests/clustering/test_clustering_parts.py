@@ -125,10 +125,12 @@ def test_a_text_counts_by_how_often_other_items_were_sent() -> None:
         return relative_copies(np.array(copies, np.int64)).tolist()
 
     assert counts() == []
-    assert counts(1, 1, 1, 5) == [1, 1, 1, 1]
-    assert counts(1, 1, 1, 1, 1, 1, 5) == [1, 1, 1, 1, 1, 1, 5]
+    assert counts(7) == [1]
+    assert counts(1, 1, 1, 5) == [1, 1, 1, 5]
+    assert counts(5, 1, 5, 1, 1) == [1, 1, 1, 1, 1]
+    assert counts(1, 9_000, 1) == [1, 9_000, 1]
     assert counts(8, 8, 8, 8) == [1, 1, 1, 1]
-    # Half of all items are of texts sent twice or less.
+    # Half of all other items are of texts sent twice.
     assert counts(2, 2, 2, 2, 2, 2, 9, 1) == [1, 1, 1, 1, 1, 1, 4, 1]
 
 

@@ -138,6 +138,15 @@ def test_topics_sent_often_do_not_hide_those_sent_once(queries: np.ndarray, inte
     assert adjusted_rand_score(once.labels[rare], often.labels[first][rare]) > 0.8
 
 
+@pytest.mark.parametrize("times", [40, 900])
+def test_a_template_that_resembles_nothing_is_a_cluster(queries: np.ndarray, times: int) -> None:
+    strange = np.random.default_rng(9).normal(size=(1, 64)).astype(np.float32)
+    result = cluster(np.concatenate([queries, np.repeat(strange, times, axis=0)]), ClusteringParams())
+    assert len(set(result.labels[300:].tolist())) == 1
+    assert result.labels[300] != NOISE
+    assert result.labels[300] not in result.labels[:300]
+
+
 def test_strangers_sent_twice_stay_noise(queries: np.ndarray) -> None:
     strange = np.random.default_rng(9).normal(size=(8, 64)).astype(np.float32)
     result = cluster(np.concatenate([queries, strange, strange[:4]]), ClusteringParams())
