@@ -23,7 +23,7 @@ MAX_THEMES = 25
 MIN_CLUSTERS = 4
 # A cut counts only if it comes back at least half as well as a perfect one, and if stability, persistence
 # and silhouette together reach this strength. Clusters in random directions of 384 dimensions and more: up to
-# .012 in 125 draws; real sets whose clusters have something in common: from .050; unrelated prompts: .013
+# .009 in 125 draws; real sets whose clusters have something in common: from .054; unrelated prompts: .022
 # (`themes.json`: "no themes", "one source").
 MIN_STABILITY = 0.5
 MIN_STRENGTH = 0.03
