@@ -23,7 +23,7 @@ class ClusteringParams:
         min_samples: hdbscan and umap; neighbours that make a point a core point.
         n_neighbors: most neighbours in the graph that the layout is made from.
         k_min, k_max: kmeans; range of cluster counts tried by silhouette.
-        seed: every random choice comes from it.
+        seed: every random choice comes from it, but for those of themes.
     """
 
     method: Method = "hdbscan"

@@ -1,6 +1,5 @@
 """The stage cluster_report: what the page tells, what it keeps to itself, and that it never tells an old story."""
 
-import itertools
 import json
 import logging
 import shutil
@@ -11,51 +10,22 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from explorer.page_reader import ReadPage
-from pipeline import LOG, cluster, match_clusters, run_day, source
+from pipeline import LOG, cluster, run_day, source
 from planted import items, plant, run_row
 from real_traces import demo_events
+from report_day import DAYS, build, finish, page, stage
 
 from llma_assets.checks import zero_item_result
-from llma_assets.emission.identity import clustering_run_id
 from llma_assets.errors import PartitionMissing
-from llma_assets.explorer import packing
-from llma_assets.explorer.content import Content
-from llma_assets.explorer.page import render_page
-from llma_assets.explorer.report import report
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
-from llma_assets.schemas import CLUSTER_ASSIGNMENTS, REPORT_PAGE, TRACE_SUMMARIES
-from llma_assets.settings import load_settings
+from llma_assets.schemas import REPORT_PAGE, TRACE_SUMMARIES
 from llma_assets.stages.label import LabelClusters
-from llma_assets.stages.report import StageReport
-from llma_assets.stages.report_page import BuildReport
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.text import render_trace
 
 DAY = TeamDay("acme", date(2026, 3, 8))
-DAYS = [TeamDay("acme", date(2026, 1, n)) for n in range(1, 10)]
 SECRET = "ada.lovelace" + "@" + "analytical.example.org"
-
-
-def build(lake: Lake, day: TeamDay, **changes: Any) -> StageReport:
-    """The stage, with settings that differ in `changes`."""
-    return stage(lake, **changes).run(day)
-
-
-def stage(lake: Lake, **changes: Any) -> BuildReport:
-    # Past the bounds of the settings, so that small lakes show what large ones do.
-    return BuildReport(lake, source(lake), load_settings().model_copy(update=changes), LOG)
-
-
-def page(lake: Lake, day: TeamDay) -> ReadPage:
-    return ReadPage(Path(lake.path("cluster_report", day, REPORT_PAGE)).read_bytes())
-
-
-def finish(lake: Lake, day: TeamDay) -> None:
-    """Lineage and names of a planted day."""
-    match_clusters(lake, day)
-    LabelClusters(lake, KeywordLabeler(), LOG).run(day)
 
 
 @pytest.fixture(scope="module")
@@ -157,55 +127,6 @@ def test_the_version_changes_with_what_the_page_would_tell(real: Lake) -> None:
     assert stage(real).version(DAY) != before
 
 
-def test_many_clusters_of_many_days_pass_no_size(lake: Lake) -> None:
-    """Their history gives way, before the items do."""
-    clusters: dict[str, int] = {}
-    for number in range(150):
-        clusters |= items(f"t{number}", 0, 2, number)
-    for day in DAYS:
-        plant(lake, day, clusters)
-        match_clusters(lake, day)
-    finish(lake, DAYS[-1])
-    shown = {}
-    for limit in (1_200_000, 6_000_000):
-        assert build(lake, DAYS[-1], report_max_bytes=limit).figures["page_bytes"] <= limit
-        (run,) = page(lake, DAYS[-1]).report["runs"]
-        shown[limit] = len(run["earlier"]), run["items_shown"] > 0
-    assert shown == {1_200_000: (1, True), 6_000_000: (8, True)}
-
-
-def test_more_clusters_than_fit_give_up_details_and_then_runs(lake: Lake) -> None:
-    """Five jobs at two levels; the page's own style and script are most of these small limits."""
-    day, jobs = DAYS[-1], ["", "b", "c", "d", "e"]
-    rows = []
-    for job_id, level in itertools.product(jobs, ("trace", "generation")):
-        of_job: dict[str, int] = {}
-        for number in range(20 if job_id == "e" else 10):
-            of_job |= items(f"t{number}", 0, 2, number)
-        run_id = clustering_run_id(day.team, level, day.end, job_id)
-        job = {"job_id": job_id, "job_name": job_id or f"Default - {level}", "level": level}
-        rows.append(plant(lake, day, of_job) | job | {"clustering_run_id": run_id})
-    lake.write("cluster_assignments", day, pa.Table.from_pylist(rows, CLUSTER_ASSIGNMENTS), "several")
-    finish(lake, day)
-    labels = lake.read("cluster_labels", day)
-    long = [row | {"description": "All about it. " * 150} for row in labels.to_pylist()]
-    lake.write("cluster_labels", day, pa.Table.from_pylist(long, labels.schema))
-    bare = len(render_page(report(day.team, str(day.day), "", Content.TEXT, []), []))
-    shown = []
-    for limit in (6_000_000, *(int((bare + room) / 0.75) for room in (200_000, 60_000, 25_000)), bare + 15_000):
-        assert build(lake, day, report_max_bytes=limit).figures["page_bytes"] <= limit
-        runs = page(lake, day).report["runs"]
-        warnings = " ".join(runs[0]["warnings"])
-        is_described = all(one["description"] for run in runs for one in run["clusters"])
-        assert is_described != ("Descriptions" in warnings)
-        assert (len(runs) < 10) == (f"{10 - len(runs)} of 10 clustering runs" in warnings)
-        assert "" in {run["job_id"] for run in runs}, "those of the default jobs stay longest"
-        shown.append((is_described, len(runs)))
-        assert lake.read("cluster_report", day)["items"].to_pylist() == [sum(one["items_analyzed"] for one in rows)]
-    assert shown[:2] == [(True, 10), (False, 10)]
-    assert 10 > shown[2][1] > shown[3][1] == 2 > shown[4][1] == 1
-
-
 def test_a_trace_that_changed_is_not_shown_beside_an_old_summary(real: Lake, ingest: Callable[..., Any]) -> None:
     trace_id = real.read("trace_summaries", DAY).to_pylist()[-1]["trace_id"]
     late = {"uuid": "late", "event": "$ai_span", "distinct_id": "p", "timestamp": "2026-03-08T23:59:00Z"}
@@ -273,61 +194,6 @@ def test_under_a_floor_on_users_no_name_of_few_is_told(lake: Lake) -> None:
     assert "canary_tool" in page(lake, DAYS[1]).everything()
 
 
-def hostile_day(lake: Lake, text: str) -> TeamDay:
-    """Ten items whose titles, bullets, models and trace ids are `text`, as are the names of their clusters."""
-    day = DAYS[0]
-    plant(lake, day, items("flight", 0, 6, 0) | items("seat", 0, 4, 1))
-    finish(lake, day)
-    for table, names in (("trace_summaries", ["title"]), ("cluster_labels", ["title", "description", "theme_title"])):
-        rows = lake.read(table, day).to_pylist()
-        for row in rows:
-            row |= dict.fromkeys(names, text)
-            if table == "trace_summaries":
-                row["summary_bullets"] = [{"text": text, "line_refs": "L1"}]
-                row["item_models"] = [text]
-                row["flow_diagram"] = f'flowchart TD\n    n1["{text}"]'
-        lake.write(table, day, pa.Table.from_pylist(rows, lake.read(table, day).schema))
-    (run,) = lake.read("cluster_assignments", day).to_pylist()
-    run["items"] = [item | {"trace_id": text} for item in run["items"]]
-    run["job_name"] = text
-    lake.write("cluster_assignments", day, pa.Table.from_pylist([run], lake.read("cluster_assignments", day).schema))
-    build(lake, day)
-    return day
-
-
-# fmt: off
-HOSTILE = {
-    "script": "<script>alert(1)</script>", "end": "</script><script>alert(1)</script>",
-    "img": "<img src=x onerror=alert(1)>", "svg": "<svg/onload=alert(1)>",
-    "comment": "<!-- <script>", "entity": "&lt;script&gt;&#60;b>", "cdata": "]]><b>",
-    "attribute": "\" onmouseover='alert(1)' x=\"", "place": "{{app}} {{chunks}}",
-    "link": "[x](javascript:alert(1)) ![](https://evil.example/beacon.png)", "direction": "\u202egnp.exe",
-    "separators": "a\u2028b\u2029c", "control": "a\x1b[31mb\x07c\x00d",
-    "style": "</style><style>*{background:url(https://evil.example)}",
-    "mermaid": "%%{init: {}}%% click n1 call alert()",
-}
-# fmt: on
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_no_title_becomes_an_element(lake: Lake, name: str) -> None:
-    """S10, S11, S12: the parsed page has the same elements whatever a title says."""
-    harmless = page(lake, hostile_day(lake, "A quiet title"))
-    read = page(lake, hostile_day(lake, HOSTILE[name]))
-    assert [tag for tag, _ in read.elements] == [tag for tag, _ in harmless.elements]
-    assert [sorted(attributes) for _, attributes in read.elements] == [sorted(a) for _, a in harmless.elements]
-    told = read.report["runs"][0]
-    assert len(read.details(told)) == 10
-    assert told["clusters"][0]["title"].replace("�", "")[:5].strip()
-    assert set(told["items"].pop("trace")) == {HOSTILE[name]}, "ids stay what they are"
-    assert told["models"] and told["models"] == [one["name"] for one in told["metrics"]["models"]]
-    shown = json.dumps([told, read.chunks])
-    for unseen in ("\x1b", "\x07", "\x00", "\u202e"):
-        assert json.dumps(unseen)[1:-1] not in shown
-    inert = read.html.decode().split('id="report"', 1)[1].split("</script>", 1)[0]
-    assert not set("<>&\u2028\u2029") & set(inert.partition(">")[2])
-
-
 def test_the_policy_lets_nothing_in_and_nothing_is_fetched(real: Lake) -> None:
     build(real, DAY)
     read = page(real, DAY)
@@ -375,17 +241,6 @@ def test_a_long_text_is_shown_by_what_its_summary_refers_to(real: Lake, monkeypa
     for one in parts:
         numbers = {number for number, _ in one["lines"]}
         assert all(first in numbers for note in one["bullets"] for first, _ in note["refs"])
-
-
-def test_the_tag_of_a_chunk_takes_no_more_than_is_counted() -> None:
-    from llma_assets.explorer.content import Content
-    from llma_assets.explorer.page import render_page
-    from llma_assets.explorer.report import report
-
-    empty = report("acme", "2026-03-08", "0", Content.TEXT, [])
-    chunks = [b"x" * 100] * 2_000
-    added = len(render_page(empty, chunks)) - len(render_page(empty, []))
-    assert added <= sum(map(packing.page_bytes, chunks))
 
 
 # --- over time --------------------------------------------------------------------------------------------------------
