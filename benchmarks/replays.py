@@ -1,13 +1,14 @@
 """Whether clusters hold from night to night: replays of a rolling window over real vectors.
 
-    python benchmarks/replays.py DATA_FOLDER [--vectors FOLDER] [--nights 200] [--jobs 2]
+    python benchmarks/replays.py DATA_FOLDER [--vectors FOLDER] [--nights 200] [--jobs 2] [--only PART_OF_A_NAME]
 
 DATA_FOLDER holds banking77.parquet and the event files of `clustering.py`; their MiniLM vectors are made, or kept in
 FOLDER. Two pools: all queries of banking77, and the traces of three sources mixed. Each night a day's items come and
 the oldest day's go, and of the other days one item in a hundred gives way to a late one. What comes is drawn from
 all that the window does not hold. As in the pipeline, clusters are learned from a sample, stratified by day, and all
 items of the window get one. `fresh sample`: the sample is drawn anew each night. `rolling sample`: the hash that
-draws is the same every night, as the pipeline has it, so an item that was sampled yesterday is sampled today.
+draws is the same every night, as the pipeline has it, so an item that was sampled yesterday is sampled today. As in the
+pipeline clusters of the night before stay where items are grouped as well by them; `anew`: each night by itself.
 
 * `collapses`: nights with fewer than three clusters, or one that holds 70 % or more; `eom_alone`: the same before the
   ladder.
@@ -15,7 +16,7 @@ draws is the same every night, as the pipeline has it, so an item that was sampl
   clusters; `known`, kept, split or merged; `kept_by_size`, by the items of the cluster; `names_kept`: clusters of a
   night whose name is an earlier one.
 * `most_kept_possible`: a night with fewer clusters than the one before cannot keep all, as lineages are one to one.
-* `ami`: with the night before, over the items of both.
+* `ami`: with the night before, over the items of both; `ami_of_labels`: with the data's own labels, over all items.
 
 The reference's recipe (UMAP to 100 dimensions, then HDBSCAN) is replayed over the same samples where umap-learn is
 installed (`requirements-peers.txt`).
@@ -28,7 +29,7 @@ import platform
 import statistics
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -38,13 +39,15 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from labelled_sets import SETS, all_banking, vectors_of
 from lineage import first_namings
 from sklearn.metrics import adjusted_mutual_info_score
 
 from llma_assets.clustering.cluster import cluster
 from llma_assets.clustering.guards import is_degenerate
+from llma_assets.clustering.holding import Earlier
 from llma_assets.clustering.reference import group_by_reference
-from llma_assets.clustering.result import ALGORITHM_VERSION, NOISE, Clustering, ClusteringParams
+from llma_assets.clustering.result import ALGORITHM_VERSION, NOISE, UNSEEN, Clustering, ClusteringParams
 from llma_assets.clustering.threads import single_thread
 from llma_assets.clustering.vectors import unit_vectors
 from llma_assets.emission.identity import seed_of
@@ -75,6 +78,7 @@ class Plan:
         late_share: of the items of the other days, those that give way each night.
         max_samples: to learn from.
         nights: compared with the night before, so one more is clustered.
+        is_held: whether clusters of the night before may stay.
     """
 
     pool: str
@@ -84,6 +88,7 @@ class Plan:
     max_samples: int
     is_fresh: bool
     nights: int
+    is_held: bool = True
     is_reference: bool = False
 
     @property
@@ -91,7 +96,8 @@ class Plan:
         changed = f"{round(100 * (1 / self.days + self.late_share))} % changed"
         drawn = "no sample" if self.max_samples >= self.days * self.day_items[1] else "fresh sample"
         parts = [changed, drawn if self.is_fresh or drawn == "no sample" else "rolling sample"]
-        return f"{self.pool}, {', '.join(parts)}" + (", reference's recipe" if self.is_reference else "")
+        parts += ["reference's recipe"] if self.is_reference else [] if self.is_held else ["anew"]
+        return f"{self.pool}, {', '.join(parts)}"
 
 
 @dataclass(frozen=True)
@@ -116,19 +122,21 @@ def plans(nights: int) -> list[Plan]:
         low, high = (size * 7 // 20 for size in plan.day_items)
         slow = replace(plan, days=20, day_items=(low, high), late_share=0.0)
         found += [slow, replace(slow, is_fresh=False), replace(slow, max_samples=20 * high)]
+    found += [replace(plan, is_held=False) for plan in found]
     if find_spec("umap"):
         found += reference
     return found
 
 
-def windows(plan: Plan, size: int) -> Iterator[Window]:
-    """The nights of a plan, over a pool of `size` rows."""
-    random = np.random.default_rng(7)
+def windows(plan: Plan, size: int, there: Callable[[int], np.ndarray] | None = None, seed: int = 7) -> Iterator[Window]:
+    """The nights of a plan, over a pool of `size` rows; `there` has those that can come on a night, a mask."""
+    random = np.random.default_rng(seed)
     held: dict[date, dict[str, int]] = {}
 
     def drawn(count: int, night: int) -> dict[str, int]:
         taken = [row for items in held.values() for row in items.values()]
-        rows = random.choice(np.setdiff1d(np.arange(size), taken), count, replace=False)
+        pool = np.arange(size) if there is None else np.flatnonzero(there(night))
+        rows = random.choice(np.setdiff1d(pool, taken), count, replace=False)
         return {f"{row}-{night}": int(row) for row in rows}
 
     for night in range(1 - plan.days, plan.nights + 1):
@@ -156,19 +164,30 @@ def snapshot(window: Window, found: Clustering) -> Snapshot:
     return Snapshot(labels, {one.cluster_id: one.centroid / np.linalg.norm(one.centroid) for one in found.clusters})
 
 
-def replay(plan: Plan, vectors: np.ndarray) -> dict[str, object]:
+def clustered(plan: Plan, window: Window, vectors: np.ndarray, before: Snapshot | None) -> Clustering:
+    """A night, as the stage does it."""
+    seed = seed_of("acme", window.days[-1].isoformat(), "", "trace", ALGORITHM_VERSION, str(window.night))
+    rows, earlier = learned(plan, window), None
+    if before is not None and plan.is_held:
+        labels = np.array([before.cluster_of.get(one, UNSEEN) for one in window.item_ids], np.int32)
+        earlier = Earlier(labels, min(len(before.cluster_of), plan.max_samples))
+    return cluster(vectors[window.rows], ClusteringParams(seed=seed), rows, earlier=earlier)
+
+
+def replay(plan: Plan, vectors: np.ndarray, truth: Sequence[str]) -> dict[str, object]:
     """The figures of one plan."""
     warnings.filterwarnings("ignore", message="The number of unique classes")
     runs: list[Clustering] = []
     nights: list[Window] = []
     snapshots: list[Snapshot] = []
+    right: list[float] = []
     for window in windows(plan, len(vectors)):
-        seed = seed_of("acme", window.days[-1].isoformat(), "", "trace", ALGORITHM_VERSION, str(window.night))
-        found = cluster(vectors[window.rows], ClusteringParams(seed=seed), learned(plan, window))
+        found = clustered(plan, window, vectors, snapshots[-1] if snapshots else None)
         runs.append(found)
         nights.append(window)
         snapshots.append(snapshot(window, found))
-    return shape(plan, nights) | held(runs) | followed(snapshots)
+        right.append(adjusted_mutual_info_score([truth[row] for row in window.rows], found.labels))
+    return shape(plan, nights) | held(runs) | {"ami_of_labels": spread(right)} | followed(snapshots)
 
 
 def shape(plan: Plan, nights: Sequence[Window]) -> dict[str, object]:
@@ -193,8 +212,13 @@ def held(runs: Sequence[Clustering]) -> dict[str, object]:
         "largest_share": spread(largest),
         **{
             name: spread([float(run.quality[name] or 0) for run in runs])
-            for name in ("noise_share", "raw_noise_share", "stability")
+            for name in ("noise_share", "raw_noise_share", "silhouette", "stability")
         },
+        "changes_undone": rounded(
+            statistics.fmean(
+                run.params.get("returned_clusters", 0) + run.params.get("rejoined_clusters", 0) for run in runs
+            )
+        ),
     }
 
 
@@ -273,31 +297,17 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     }
 
 
-def read_pool(data: Path, folder: Path | None, sets: Sequence[str]) -> np.ndarray:
-    """The vectors of some sets, one under another."""
-    return np.concatenate([read_vectors(data, folder, name) for name in sets])
+def read_pool(data: Path, folder: Path | None, sets: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """The vectors and labels of some sets, one under another."""
+    texts = {name: read_texts(data, name) for name in sets}
+    vectors = np.concatenate([vectors_of(name, found, folder) for name, (found, _) in texts.items()])
+    return vectors, [label for _, labels in texts.values() for label in labels]
 
 
-def read_vectors(data: Path, folder: Path | None, name: str) -> np.ndarray:
-    """MiniLM vectors of a set, kept in `folder` between runs."""
-    path = folder / f"{name}.npy" if folder else None
-    if path and path.exists():
-        return np.asarray(np.load(path))
-    from clustering import traces
-
-    from llma_assets.embedding.minilm import MiniLMEmbedder
-
-    if name == "banking77_all":
-        import pandas as pd
-
-        texts = pd.read_parquet(data / "banking77.parquet")["text"].tolist()
-    else:
-        texts = traces(data, name, "distinct_id")[0]
-    made = MiniLMEmbedder().embed(texts)
-    if path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, made)
-    return made
+def read_texts(data: Path, name: str) -> tuple[list[str], list[str]]:
+    """Texts and labels of a set."""
+    loaders = {"banking77_all": all_banking} | dict(SETS.values())
+    return loaders[name](data)
 
 
 def versions() -> dict[str, str]:
@@ -316,14 +326,18 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--vectors", type=Path, help="folder in which vectors are kept between runs")
     parser.add_argument("--nights", type=int, default=200)
+    parser.add_argument("--only", default="", help="plans whose name holds this; the others are left as they were")
     parser.add_argument("--jobs", type=int, default=2, help="replays at a time")
     arguments = parser.parse_args()
     pools = {name: read_pool(arguments.data, arguments.vectors, sets) for name, sets in POOLS.items()}
-    wanted = plans(arguments.nights)
-    results: dict[str, object] = {}
+    every = plans(arguments.nights)
+    wanted = [plan for plan in every if arguments.only in plan.name]
+    results = json.loads(RESULT.read_text())["results"] if arguments.only and RESULT.exists() else {}
     with ProcessPoolExecutor(arguments.jobs) as workers:
         running = {
-            workers.submit(replay_reference if plan.is_reference else replay, plan, pools[plan.pool]): plan
+            workers.submit(replay_reference, plan, pools[plan.pool][0])
+            if plan.is_reference
+            else workers.submit(replay, plan, *pools[plan.pool]): plan
             for plan in wanted
         }
         for done in as_completed(running):
@@ -334,8 +348,8 @@ def main() -> None:
         "versions": versions(),
         "cores": os.cpu_count(),
         "algorithm_version": ALGORITHM_VERSION,
-        "pools": {name: len(vectors) for name, vectors in pools.items()},
-        "results": {plan.name: results[plan.name] for plan in wanted},
+        "pools": {name: len(vectors) for name, (vectors, _) in pools.items()},
+        "results": {plan.name: results[plan.name] for plan in every if plan.name in results},
     }
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(report, indent=1) + "\n")

@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     cluster_method: Literal["hdbscan", "kmeans", "umap"] = Field(
         "hdbscan", description="Clustering method; umap is the reference's recipe and needs the extra of that name."
     )
+    hold_clusters: bool = Field(
+        True, description="Whether clusters of the run before stay where items are grouped as well by them (hdbscan)."
+    )
     min_clusters: int = Field(3, ge=0, le=100, description="Clusters below which a clustering run is warned of.")
     max_cluster_share: float = Field(
         0.7, gt=0, le=1, description="Share of the items in one cluster from which a run is warned of."

@@ -30,6 +30,9 @@ class ClusterConfig(dg.Config):
     min_cluster_size: int | None = Field(
         None, ge=2, description="hdbscan, umap: distinct items in the smallest cluster."
     )
+    hold_clusters: bool | None = Field(
+        None, description="hdbscan: whether clusters of the run before stay where items are grouped as well by them."
+    )
     k_min: int = Field(3, ge=2, le=50, description="kmeans: fewest clusters tried.")
     k_max: int = Field(6, ge=2, le=50, description="kmeans: most clusters tried.")
     run_label: str = Field("", pattern=r"^[A-Za-z0-9-]{0,32}$", description="Appended to the clustering run's id.")
@@ -42,7 +45,7 @@ class ClusterConfig(dg.Config):
     deps=[dg.AssetDep(embeddings, partition_mapping=window_mapping)],
     partitions_def=team_days_partitions,
     backfill_policy=BACKFILL_POLICY,
-    code_version="4",
+    code_version="5",
 )
 def cluster_assignments(
     context: dg.AssetExecutionContext,
@@ -52,9 +55,9 @@ def cluster_assignments(
 ) -> Iterator[Any]:
     """Clusters over the window that ends with the day. Grain: one row a clustering run (one for each enabled
     clustering job) with its clusters and all items of the window that its filters match nested; those beyond the
-    sample are assigned to its clusters. Guarantee: seeded by team, day, job and level, so the same vectors give the
-    same clusters; the map stays where the newest earlier one was; a window below the minimum is written as skipped,
-    with its count.
+    sample are assigned to its clusters. Guarantee: seeded by team, day, job and level, so the same vectors and the same
+    run before give the same clusters; clusters of that run stay where items are grouped as well by them, and the map
+    stays where its map was; a window below the minimum is written as skipped, with its count.
     """
     settings = load_settings()
     params = ClusteringParams(
@@ -75,6 +78,7 @@ def cluster_assignments(
             min_items=config.min_items or settings.min_items_of(team_day.team),
             log=context.log,
             run_label=config.run_label,
+            hold_clusters=settings.hold_clusters if config.hold_clusters is None else config.hold_clusters,
             source=event_source,
         ).run(team_day)
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from llma_assets.clustering.anchors import Anchors
 from llma_assets.clustering.assignment import assign
-from llma_assets.clustering.grouping import Grouping, group_by_density, group_by_means
+from llma_assets.clustering.grouping import Grouping, group_by_density, group_by_means, with_earlier
+from llma_assets.clustering.holding import Earlier
 from llma_assets.clustering.neighborhood import Neighborhood
 from llma_assets.clustering.projection import project
 from llma_assets.clustering.quality import FIGURES, diversity, layout_silhouette, silhouettes
@@ -38,6 +39,7 @@ def cluster(
     params: ClusteringParams,
     learned: np.ndarray | None = None,
     anchors: Anchors | None = None,
+    earlier: Earlier | None = None,
 ) -> Clustering:
     """Group vectors by direction.
 
@@ -51,6 +53,8 @@ def cluster(
         learned: bool, shape (n,), the rows to learn the clusters from; None for all. The others are assigned to
             them. Of more than 20,000 a seeded draw is learned from.
         anchors: where some rows were on an earlier map. Clusters do not depend on it.
+        earlier: the clusters of an earlier run. They stay where rows are grouped as well by them, if it learned from
+            about as many (method hdbscan; the others start anew each time).
 
     Returns:
         Labels, ranks, distances, map and clusters, in the order of the rows.
@@ -59,11 +63,17 @@ def cluster(
         InputRejected: a parameter out of range, or a row that is not finite or has no direction.
     """
     _check(params)
+    if earlier is not None and earlier.labels.shape != (len(vectors),):
+        raise InputRejected(
+            f"earlier has shape {earlier.labels.shape}; it must be one cluster id for each of {len(vectors)} rows"
+        )
     unit = unit_vectors(vectors)
     rows = _learned_rows(len(unit), learned, params.seed)
     with single_thread():
         hood = Neighborhood.of(unit[rows], params.n_neighbors, params.seed)
         found = _group(unit[rows], hood, params)
+        if earlier is not None and params.method == "hdbscan" and earlier.knew_enough(len(rows)):
+            found = with_earlier(found, hood, earlier.labels[rows])
         whole = _whole(unit, rows, hood, found, anchors, params)
         steady = stability(unit[rows], whole.labels[rows], lambda half: _labels_of(half, params), params.seed)
         return _assemble(unit, hood, found, whole, steady, params)

@@ -86,3 +86,11 @@ def spread_labels(graph: Any, labels: np.ndarray) -> tuple[np.ndarray, np.ndarra
             break
         spread[open_rows] = new
     return spread, weight / np.maximum(degree, 1e-12)
+
+
+def own_shares(graph: Any, labels: np.ndarray) -> np.ndarray:
+    """Which share of a row's weight leads to its own label: float64, shape (n,)."""
+    edges = graph.tocoo()
+    own = np.where(labels[edges.row] == labels[edges.col], edges.data, 0.0)
+    inside, whole = (np.bincount(edges.row, weights=weights, minlength=len(labels)) for weights in (own, edges.data))
+    return np.asarray(inside / np.maximum(whole, 1e-12))

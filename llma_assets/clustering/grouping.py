@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from llma_assets.clustering.density import Crowd, relative_copies
-from llma_assets.clustering.graph import spread_labels
+from llma_assets.clustering.graph import own_shares, spread_labels
 from llma_assets.clustering.guards import NO_STRUCTURE, Climb, Rung, climb
+from llma_assets.clustering.holding import hold
 from llma_assets.clustering.kmeans import by_means
 from llma_assets.clustering.neighborhood import Neighborhood
 from llma_assets.clustering.outliers import core_distances, isolated, outlier_scores
 from llma_assets.clustering.quality import silhouettes
-from llma_assets.clustering.result import NOISE, ClusteringParams
+from llma_assets.clustering.result import NOISE, UNSEEN, ClusteringParams
 from llma_assets.clustering.vectors import Folded, fold
 
 # Smallest share of the distinct items that counts as a cluster: fine topics (.01 gives about 40 of them).
@@ -106,6 +107,38 @@ def group_by_density(hood: Neighborhood, params: ClusteringParams) -> Grouping:
         },
         path=path,
         tried=found.tried,
+    )
+
+
+def with_earlier(found: Grouping, hood: Neighborhood, earlier: np.ndarray) -> Grouping:
+    """What `group_by_density` found, with the clusters of an earlier run that stay (see `hold`).
+
+    Args:
+        earlier: int32, shape (n,), the cluster that each row had, `NOISE` or `UNSEEN`; of copies the first that was
+            seen counts.
+    """
+    if hood.graph is None:
+        return found
+    folded = hood.folded
+    size, first = len(folded.unit), np.unique(folded.of_row, return_index=True)[1]
+    seen = np.flatnonzero(earlier != UNSEEN)
+    distinct, at = np.unique(folded.of_row[seen], return_index=True)
+    was = np.full(size, UNSEEN, np.int32)
+    was[distinct] = earlier[seen[at]]
+    labels = found.labels[first]
+    held = hold(
+        folded.unit, hood.graph, labels, was, relative_copies(folded.copies), found.effective["min_cluster_size"]
+    )
+    is_moved = held.labels != labels
+    changed = np.union1d(labels[is_moved], held.labels[is_moved])
+    probabilities = np.where(is_moved, own_shares(hood.graph, held.labels), found.probabilities[first])
+    return replace(
+        found,
+        labels=held.labels[folded.of_row],
+        probabilities=probabilities[folded.of_row],
+        persistence=found.persistence | dict.fromkeys(changed.tolist()),
+        effective=found.effective | {"returned_clusters": held.returned, "rejoined_clusters": held.rejoined},
+        path=(*found.path, "held") if is_moved.any() else found.path,
     )
 
 

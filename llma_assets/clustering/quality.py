@@ -55,16 +55,30 @@ def silhouettes(unit: np.ndarray, labels: np.ndarray, rows: np.ndarray | None = 
     result = np.full(len(unit), np.nan)
     for start in range(0, len(asked), _BLOCK):
         block = asked[start : start + _BLOCK]
-        own, place = labels[block], np.arange(len(block))
-        distances = 1.0 - unit[block].astype(np.float64) @ means.T
-        # The row itself is in its cluster's mean, at distance 0: spread the sum over the others.
-        within = np.maximum(distances[place, own] * sizes[own] / np.maximum(sizes[own] - 1, 1), 0.0)
-        distances[place, own] = np.inf
-        other = np.maximum(distances.min(axis=1), 0.0)
-        widest = np.maximum(within, other)
-        stands = (widest > 1e-9) & (sizes[own] > 1)
-        result[block] = np.where(stands, (other - within) / np.maximum(widest, 1e-9), 0.0)
+        result[block] = silhouettes_to(unit[block], labels[block], means, sizes)
     return result
+
+
+def silhouettes_to(unit: np.ndarray, own: np.ndarray, means: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Silhouettes of some rows that are in clusters, by the means (k, d) and sizes (k,) of all clusters.
+
+    Args:
+        unit: shape (b, d), rows of length 1.
+        own: shape (b,), the cluster of each. Clusters of size 0 are as if they were not there.
+
+    Returns:
+        float64, shape (b,); 0 for a row alone in its cluster.
+    """
+    place = np.arange(len(unit))
+    distances = 1.0 - unit.astype(np.float64) @ means.T
+    # The row itself is in its cluster's mean, at distance 0: spread the sum over the others.
+    within = np.maximum(distances[place, own] * sizes[own] / np.maximum(sizes[own] - 1, 1), 0.0)
+    distances[place, own] = np.inf
+    distances[:, sizes == 0] = np.inf
+    other = np.maximum(distances.min(axis=1), 0.0)
+    widest = np.maximum(within, other)
+    stands = (widest > 1e-9) & (sizes[own] > 1)
+    return np.where(stands, (other - within) / np.maximum(widest, 1e-9), 0.0)
 
 
 def mean_silhouette(unit: np.ndarray, labels: np.ndarray) -> float | None:

@@ -6,6 +6,8 @@ from typing import Any, Literal
 import numpy as np
 
 NOISE = -1
+# Of an item that an earlier run did not look at.
+UNSEEN = -2
 
 # Raised whenever the same vectors may get other clusters than before.
 ALGORITHM_VERSION = "3"

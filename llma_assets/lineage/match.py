@@ -5,12 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from llma_assets.clustering.overlap import KEPT_JACCARD, jaccard, one_to_one
 from llma_assets.clustering.result import NOISE
 from llma_assets.lineage.edge import Basis, Change, Edge, Unmatched
 
-# Measured in benchmarks/lineage.py. Below this overlap a cluster is another one: two equal clusters that share a
-# third of their members have a Jaccard index of .2. At .25 more clusters died and were born beside the planted ones.
-KEPT_JACCARD = 0.2
 # The part of a cluster from which on its whereabouts count for a split or a merger,
 SUBSTANTIAL = 0.2
 # and the part of itself that a piece has from the cluster that it was split from, or took into a merger.
@@ -60,8 +58,7 @@ class _Overlap:
     @property
     def jaccard(self) -> np.ndarray:
         """Of the members of each pair."""
-        union = self.members[:, None] + self.earlier_members[None, :] - self.shared
-        return self.shared / np.maximum(union, 1)
+        return jaccard(self.shared, self.members, self.earlier_members)
 
 
 def match(later: Snapshot, earlier: Snapshot) -> list[Edge]:
@@ -77,7 +74,7 @@ def match(later: Snapshot, earlier: Snapshot) -> list[Edge]:
     """
     overlap = _overlap(later, earlier)
     cosines = _cosines(later, earlier, overlap)
-    changes = dict.fromkeys(_assigned(overlap.jaccard, KEPT_JACCARD), (Change.KEPT, Basis.MEMBERS))
+    changes = dict.fromkeys(one_to_one(overlap.jaccard, KEPT_JACCARD), (Change.KEPT, Basis.MEMBERS))
     changes |= _moved(overlap, set(changes))
     changes |= dict.fromkeys(_by_centroid(overlap, cosines, set(changes)), (Change.KEPT, Basis.CENTROIDS))
     edges = [_edge(overlap, cosines, pair, *changes[pair]) for pair in changes]
@@ -125,17 +122,6 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
-def _assigned(worth: np.ndarray, least: float) -> list[tuple[int, int]]:
-    """Pairs of the one-to-one matching with the largest sum, of those that are worth at least `least`."""
-    from scipy.optimize import linear_sum_assignment
-
-    eligible = np.where(worth >= least, worth, 0.0)
-    if not eligible.any():
-        return []
-    return [(int(i), int(j)) for i, j in zip(*linear_sum_assignment(eligible, maximize=True), strict=True)
-            if eligible[i, j] > 0]  # fmt: skip
-
-
 def _moved(overlap: _Overlap, kept: set[tuple[int, int]]) -> dict[tuple[int, int], tuple[Change, Basis]]:
     """Splits and mergers beside what was kept: a cluster that was kept may have lost a part, or taken one in."""
     is_kept = np.zeros(overlap.shared.shape, bool)
@@ -160,7 +146,7 @@ def _by_centroid(overlap: _Overlap, cosines: np.ndarray, matched: set[tuple[int,
     for i, j in matched:
         free[i] = earlier_free[j] = False
     silent = (overlap.members == 0)[:, None] | (overlap.earlier_members == 0)[None, :]
-    return _assigned(np.where(silent & free[:, None] & earlier_free[None, :], cosines, 0.0), KEPT_COSINE)
+    return one_to_one(np.where(silent & free[:, None] & earlier_free[None, :], cosines, 0.0), KEPT_COSINE)
 
 
 def _edge(overlap: _Overlap, cosines: np.ndarray, pair: tuple[int, int], change: Change, basis: Basis) -> Edge:

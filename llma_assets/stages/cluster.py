@@ -20,7 +20,7 @@ from llma_assets.errors import InputRejected, PartitionMissing
 from llma_assets.lake import Lake
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.schemas import CLUSTER_ASSIGNMENTS
-from llma_assets.stages.earlier_map import earlier_places
+from llma_assets.stages.earlier_run import EarlierClusters, EarlierRuns
 from llma_assets.stages.job_items import items_of_jobs
 from llma_assets.stages.matrix import to_matrix
 from llma_assets.stages.report import StageReport
@@ -69,6 +69,8 @@ class ClusterWindow:
     min_items: int
     log: logging.Logger
     run_label: str = ""
+    # Whether clusters of an earlier run stay where items are grouped as well by them.
+    hold_clusters: bool = True
     # Asked which items the filters of a job match; not needed where no job has any.
     source: TraceEventSource | None = None
 
@@ -169,8 +171,10 @@ class ClusterWindow:
         run_id, ids = row["clustering_run_id"], items["item_id"].to_pylist()
         learned = np.array(sample_by_day(ids, items["date"].to_pylist(), self.max_samples, _sample_seed(team_day, job)))
         self.log.info("%s: clustering %d items by %s, learning from %d", run_id, len(ids), params.method, learned.sum())
-        anchors = earlier_places(self.lake, team_day, self.window_days, row, items["model"][0].as_py(), ids)
-        result = cluster(to_matrix(items["embedding"]), params, learned, anchors)
+        before = EarlierRuns(self.lake, team_day, self.window_days, row, items["model"][0].as_py())
+        earlier = before.clusters(ids) if self.hold_clusters and params.method == "hdbscan" else None
+        places, found = before.places(ids), None if earlier is None else earlier.found
+        result = cluster(to_matrix(items["embedding"]), params, learned, places, found)
         for step in result.steps:
             self.log.info(
                 "%s: %s found %d clusters, the largest with %.0f %%, silhouette %s",
@@ -180,12 +184,21 @@ class ClusterWindow:
                 100 * step.largest_share,
                 step.silhouette,
             )
+        if "held" in result.guard_path and earlier is not None:
+            self.log.info(
+                "%s: %d clusters of %s came back, %d parts went back",
+                run_id,
+                result.params["returned_clusters"],
+                earlier.clustering_run_id,
+                result.params["rejoined_clusters"],
+            )
         self.log.info("%s: %d clusters, path %s", run_id, len(result.clusters), " > ".join(result.guard_path))
-        return row | self._outcome(result, items)
+        return row | self._outcome(result, items, earlier)
 
-    def _outcome(self, result: Clustering, items: pa.Table) -> dict[str, Any]:
+    def _outcome(self, result: Clustering, items: pa.Table, earlier: EarlierClusters | None) -> dict[str, Any]:
         noise = result.labels == NOISE
         ids, model = items["item_id"].to_pylist(), items["model"][0].as_py()
+        held_from = earlier if "returned_clusters" in result.params else None
         figures = {name: value for name, value in result.quality.items() if name != "clusters"}
         return figures | {
             "status": RunStatus.CLUSTERED,
@@ -197,7 +210,13 @@ class ClusterWindow:
             "items_borderline": int(np.count_nonzero(result.raw_noise & ~noise)),
             "content_hash": _content_hash(ids, result.labels.tolist()),
             "params": json.dumps(
-                result.params | {"max_samples": self.max_samples, "embedding_model": model}, sort_keys=True
+                result.params
+                | {"max_samples": self.max_samples, "embedding_model": model}
+                | {
+                    "held_from": held_from and held_from.clustering_run_id,
+                    "held_from_content_hash": held_from and held_from.content_hash,
+                },
+                sort_keys=True,
             ),
             "embedding_model": model,
             "guard_path": list(result.guard_path),

@@ -1,0 +1,204 @@
+"""Clusters of an earlier run that stay where today's items are grouped as well by them.
+
+Many cuts of real traffic are near ties: a few new items split a cluster today and join it again tomorrow. So what
+today's items alone give is compared with the clusters of an earlier run. A cluster that was lost comes back, and a part
+that came off goes back, if the items concerned lie about as close together for it (silhouette). What is new is not
+undone: a cluster that holds more new items than chance explains. Measured in `benchmarks/results/replays.json`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from llma_assets.clustering.graph import spread_labels
+from llma_assets.clustering.overlap import KEPT_JACCARD, jaccard, one_to_one
+from llma_assets.clustering.quality import silhouettes_to
+from llma_assets.clustering.result import NOISE, UNSEEN
+
+# What the items concerned may lose of their silhouette. Silhouettes are higher for finer clusters: with 0 hardly any
+# part went back, and clusters became a fifth more in sixty nights.
+_MARGIN = 0.05
+# Standard deviations of the binomial share of new items, beyond which a cluster is new: new topics are found as soon as
+# without earlier clusters (`benchmarks/results/holding.json`). At 2 it was a quarter of a night later.
+_NEW = 1.5
+
+
+# An earlier run that learned from a smaller share of today's number of items is not compared with: in a team's first
+# days, the window still filling, clusters that stayed cost up to .07 AMI (`benchmarks/results/holding.json`).
+_ENOUGH = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """Clusters of an earlier run, for the rows of today's.
+
+    Attributes:
+        labels: int32, shape (n,), the cluster of each row, `NOISE`, or `UNSEEN`.
+        learned: how many items they were learned from.
+    """
+
+    labels: np.ndarray
+    learned: int
+
+    def knew_enough(self, learned: int) -> bool:
+        """Whether it learned from about as many items as today's `learned`."""
+        return self.learned >= _ENOUGH * learned
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Labels after the comparison.
+
+    Attributes:
+        labels: int32, shape (m,).
+        returned: earlier clusters that came back.
+        rejoined: parts that went back.
+    """
+
+    labels: np.ndarray
+    returned: int = 0
+    rejoined: int = 0
+
+
+def hold(
+    unit: np.ndarray, graph: Any, labels: np.ndarray, earlier: np.ndarray, times: np.ndarray, smallest: int
+) -> Held:
+    """Compare today's clusters with earlier ones. Noise of today stays noise.
+
+    Args:
+        unit, graph: m distinct rows, shape (m, d), and their neighbours.
+        labels: int32, shape (m,), today's clusters, any ids, or `NOISE`. A cluster that stays keeps its id.
+        earlier: int32, shape (m,), clusters of the earlier run, any ids, `NOISE` or `UNSEEN`.
+        times: int, shape (m,), how often each row counts.
+        smallest: what a cluster must have, counted by `times`.
+    """
+    if not ((earlier >= 0) & (labels >= 0)).any():
+        return Held(labels)
+    earlier = _compact(earlier)
+    shared = _shared(labels, earlier, times)
+    order = _order(labels, shared, times)
+    was = _carried(graph, labels, earlier)
+    is_new = _are_new(labels, earlier, times)
+    pairs = _kept(labels, earlier, shared, times, order)
+    now_of = np.full(shared.shape[1], NOISE, np.int32)
+    for now, before in pairs:
+        now_of[before] = now
+    groups = _Groups(unit, labels, times, smallest, room=sum(shared.shape))
+    returned = rejoined = 0
+    unused = len(shared)
+    for lost in np.flatnonzero(now_of == NOISE):
+        rows = np.flatnonzero((was == lost) & ~is_new[labels])
+        if groups.move(rows, np.full(len(rows), unused, np.int32)):
+            now_of[lost], unused, returned = unused, unused + 1, returned + 1
+    kept = {now for now, _ in pairs}
+    for part in order:
+        rows = np.flatnonzero(groups.labels == part)
+        if part in kept or is_new[part] or not len(rows):
+            continue
+        if groups.move(rows, _homes(was[rows], now_of)):
+            rejoined += 1
+    return Held(groups.labels, returned, rejoined)
+
+
+def _compact(earlier: np.ndarray) -> np.ndarray:
+    """The same groups with ids 0, 1, … in the order of the old ones, none of them empty."""
+    ids = np.unique(earlier[earlier >= 0])
+    return np.where(earlier >= 0, np.searchsorted(ids, earlier), earlier).astype(np.int32)
+
+
+def _shared(labels: np.ndarray, earlier: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """What each of today's ids and each earlier one have in common: int64, shape (k, j)."""
+    both = (labels >= 0) & (earlier >= 0)
+    shared = np.zeros((int(labels.max()) + 1, int(earlier.max()) + 1), np.int64)
+    np.add.at(shared, (labels[both], earlier[both]), times[both])
+    return shared
+
+
+def _order(labels: np.ndarray, shared: np.ndarray, times: np.ndarray) -> list[int]:
+    """Today's ids by falling size, then by what is shared: whatever the order of rows, the same cluster is first."""
+    sizes = np.bincount(labels[labels >= 0], weights=times[labels >= 0], minlength=len(shared))
+    present = np.flatnonzero(sizes).tolist()
+    return sorted(present, key=lambda label: (-sizes[label], *(-shared[label]).tolist()))
+
+
+def _kept(
+    labels: np.ndarray, earlier: np.ndarray, shared: np.ndarray, times: np.ndarray, order: list[int]
+) -> list[tuple[int, int]]:
+    """Pairs of today's and earlier ids that the lineage will call kept."""
+    seen = (labels >= 0) & (earlier != UNSEEN)
+    members = np.bincount(labels[seen], weights=times[seen], minlength=len(shared))
+    earlier_members = np.bincount(earlier[earlier >= 0], weights=times[earlier >= 0])
+    pairs = one_to_one(jaccard(shared, members, earlier_members)[order], KEPT_JACCARD)
+    return [(order[place], before) for place, before in pairs]
+
+
+def _carried(graph: Any, labels: np.ndarray, earlier: np.ndarray) -> np.ndarray:
+    """The earlier cluster of every row that has one today; what had none takes that of its neighbours."""
+    carried, _ = spread_labels(graph, np.maximum(earlier, NOISE))
+    return np.where(labels == NOISE, NOISE, carried)
+
+
+def _are_new(labels: np.ndarray, earlier: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Whether each of today's clusters holds more items that the earlier run did not see than chance explains."""
+    clustered = labels >= 0
+    unseen = np.bincount(labels[clustered], weights=(times * (earlier == UNSEEN))[clustered])
+    sizes = np.bincount(labels[clustered], weights=times[clustered])
+    share = float(times[earlier == UNSEEN].sum() / times.sum())
+    return np.asarray(unseen > share * sizes + _NEW * np.sqrt(share * (1.0 - share) * sizes))
+
+
+def _homes(was: np.ndarray, now_of: np.ndarray) -> np.ndarray:
+    """Where the rows of a part go back to: int32; nowhere, `NOISE`, if most of them have no cluster to go to."""
+    homes = np.where(was >= 0, now_of[was], NOISE)
+    lost = homes == NOISE
+    if np.mean(lost) > 0.5:
+        return np.full(len(was), NOISE, np.int32)
+    homes[lost] = now_of[np.bincount(was[~lost]).argmax()]
+    return homes.astype(np.int32)
+
+
+class _Groups:
+    """Clusters that rows move between, with their means.
+
+    Attributes:
+        labels: int32, shape (m,).
+    """
+
+    def __init__(self, unit: np.ndarray, labels: np.ndarray, times: np.ndarray, smallest: int, room: int) -> None:
+        self.labels = labels
+        self._unit, self._times, self._smallest = unit, times, smallest
+        self._sums = np.zeros((room, unit.shape[1]))
+        self._sizes = np.bincount(labels[labels >= 0], minlength=room)
+        for label in range(room):
+            self._sums[label] = unit[labels == label].sum(axis=0, dtype=np.float64)
+
+    def move(self, rows: np.ndarray, targets: np.ndarray) -> bool:
+        """Give `rows` the labels `targets` if nothing gets too small and it costs at most `_MARGIN`; whether it was
+        done."""
+        if self._times[rows].sum() < self._smallest or (targets == NOISE).any():
+            return False
+        labels = self.labels.copy()
+        labels[rows] = targets
+        concerned = np.flatnonzero(np.isin(self.labels, np.union1d(self.labels[rows], targets)))
+        left = np.bincount(labels[concerned], weights=self._times[concerned])
+        if ((left > 0) & (left < self._smallest)).any():
+            return False
+        sums, sizes = self._sums.copy(), self._sizes.copy()
+        for label in np.union1d(self.labels[rows], targets):
+            gone, come = rows[self.labels[rows] == label], rows[targets == label]
+            sums[label] += self._unit[come].sum(axis=0, dtype=np.float64)
+            sums[label] -= self._unit[gone].sum(axis=0, dtype=np.float64)
+            sizes[label] += len(come) - len(gone)
+        if np.count_nonzero(sizes) < 2:
+            return False
+        before = self._closeness(concerned, self.labels, self._sums, self._sizes)
+        if self._closeness(concerned, labels, sums, sizes) < before - _MARGIN:
+            return False
+        self.labels, self._sums, self._sizes = labels, sums, sizes
+        return True
+
+    def _closeness(self, rows: np.ndarray, labels: np.ndarray, sums: np.ndarray, sizes: np.ndarray) -> float:
+        """Mean silhouette of `rows`."""
+        means = sums / np.maximum(sizes, 1)[:, None]
+        return float(silhouettes_to(self._unit[rows], labels[rows], means, sizes).mean())
