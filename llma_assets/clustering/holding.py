@@ -22,8 +22,6 @@ _MARGIN = 0.05
 # Standard deviations of the binomial share of new items, beyond which a cluster is new: new topics are found as soon as
 # without earlier clusters (`benchmarks/results/holding.json`). At 2 it was a quarter of a night later.
 _NEW = 1.5
-
-
 # An earlier run that learned from a smaller share of today's number of items is not compared with: in a team's first
 # days, the window still filling, clusters that stayed cost up to .07 AMI (`benchmarks/results/holding.json`).
 _ENOUGH = 0.85
@@ -125,7 +123,7 @@ def _order(labels: np.ndarray, shared: np.ndarray, times: np.ndarray) -> list[in
 def _kept(
     labels: np.ndarray, earlier: np.ndarray, shared: np.ndarray, times: np.ndarray, order: list[int]
 ) -> list[tuple[int, int]]:
-    """Pairs of today's and earlier ids that the lineage will call kept."""
+    """Pairs of today's and earlier ids, by the rule of the lineage."""
     seen = (labels >= 0) & (earlier != UNSEEN)
     members = np.bincount(labels[seen], weights=times[seen], minlength=len(shared))
     earlier_members = np.bincount(earlier[earlier >= 0], weights=times[earlier >= 0])
@@ -190,7 +188,8 @@ class _Groups:
             sums[label] += self._unit[come].sum(axis=0, dtype=np.float64)
             sums[label] -= self._unit[gone].sum(axis=0, dtype=np.float64)
             sizes[label] += len(come) - len(gone)
-        if np.count_nonzero(sizes) < 2:
+        # Beside a single cluster there is nothing to be close to: what is one today, or would be, is not compared.
+        if min(np.count_nonzero(self._sizes), np.count_nonzero(sizes)) < 2:
             return False
         before = self._closeness(concerned, self.labels, self._sums, self._sizes)
         if self._closeness(concerned, labels, sums, sizes) < before - _MARGIN:
