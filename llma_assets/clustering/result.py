@@ -47,7 +47,7 @@ class Cluster:
         centroid_xy: mean place on the map.
         exemplars: rows of its most typical members, best first.
         theme_id: the theme that it belongs to: 0, 1, … by falling size.
-        persistence: hdbscan's stability of the cluster; None for other methods.
+        persistence: hdbscan's stability of the cluster; None for other methods, and where an earlier run's word counted.
         silhouette: mean over members (cosine); None where it is not defined.
     """
 
@@ -87,8 +87,8 @@ class Clustering:
         is_learned: bool, whether the clusters were learned from the row; the others were assigned to them.
         raw_noise: bool, what the method itself left out. Where it has a cluster all the same, it is a borderline
             item, given to the cluster that its neighbours lead to.
-        probabilities: float64 in [0, 1], strength of membership; 0 for noise. For borderline and for assigned rows the
-            share of their neighbours' weight that lies in the cluster.
+        probabilities: float64 in [0, 1], strength of membership; 0 for noise. For borderline and for assigned rows, and
+            for those that an earlier run's cluster took back, the share of their neighbours' weight in the cluster.
         outlier_scores: float64 in [0, 1], higher is more anomalous.
         distances: float64, cosine distance to the own centroid; for noise to the nearest one,
             and to the mean of all where there is no cluster.
@@ -96,7 +96,7 @@ class Clustering:
         xy: float64, shape (n, 2), the map.
         quality: by name, as `quality.FIGURES` lists them; None where undefined.
         params: every effective parameter, JSON-ready.
-        guard_path: the steps taken, such as ("eom",).
+        guard_path: the steps taken, such as ("eom",); "held" at the end where clusters of an earlier run stayed.
         steps: what each rung of the ladder found, as far as it was climbed.
     """
 
