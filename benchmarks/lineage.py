@@ -1,14 +1,9 @@
-"""Whether clusters are known again the next day: real queries in rolling windows, planted changes, time.
+"""Whether clusters are known again the next day: planted changes, names, time.
 
-    python benchmarks/lineage.py DATA_FOLDER [--vectors FILE.npz] [--nights 20]
+    python benchmarks/lineage.py DATA_FOLDER [--vectors FOLDER]
 
-DATA_FOLDER holds banking77.parquet; FILE.npz its MiniLM vectors (`vectors`, `labels`), which are made where it is not
-given. Four questions:
+DATA_FOLDER holds banking77.parquet. Three questions; what the clusterer makes of windows is in `replays.py`.
 
-* `replays`: windows cluster by cluster, as the pipeline does it, with other items each night; which share of the
-  clusters of a night is kept in the next, and which share of names stands. `fresh sample`: each night learns from
-  another half of the window; `rolling sample`: from a half that moves on with the window, as in the pipeline.
-  `replays.py` has more of them.
 * `planted`: intents as clusters, with errors as a clusterer makes them, and births, deaths, splits and mergers in them.
   Precision and recall are over clusters that the change happened to.
 * `names`: centroids of groups of the same intent and of neighbouring ones, and when a cluster whose members are
@@ -31,18 +26,18 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from labelled_sets import all_banking, vectors_of
 
 from llma_assets.cli.project import Project
-from llma_assets.clustering.cluster import cluster
-from llma_assets.clustering.result import NOISE, ClusteringParams
+from llma_assets.clustering.overlap import KEPT_JACCARD
+from llma_assets.clustering.result import NOISE
 from llma_assets.clustering.threads import single_thread
 from llma_assets.labeling.naming import NAME_COSINE, NAME_JACCARD
 from llma_assets.lake import Lake
 from llma_assets.lineage.edge import Change, Edge
-from llma_assets.lineage.match import KEPT_COSINE, KEPT_JACCARD, MOST, SUBSTANTIAL, Snapshot, match
+from llma_assets.lineage.match import KEPT_COSINE, MOST, SUBSTANTIAL, Snapshot, match
 from llma_assets.schemas import CLUSTER_ASSIGNMENTS, CLUSTER_LINEAGE
 from llma_assets.team_day import TeamDay
-from llma_assets.traces.sampling import sample_by_day
 
 RESULT = Path(__file__).parent / "results" / "lineage.json"
 LIBRARIES = ("numpy", "scipy", "hdbscan", "duckdb", "pyarrow")
@@ -51,19 +46,6 @@ LIBRARIES = ("numpy", "scipy", "hdbscan", "duckdb", "pyarrow")
 NOISE_SHARE, MOVED_SHARE, UNSEEN_SHARE = 0.10, 0.05, 0.33
 PLANTED_NIGHTS = 200
 PLANTS = 3
-
-
-def read_vectors(data: Path, ready: Path | None) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors and intents of banking77."""
-    if ready is not None:
-        found = np.load(ready)
-        return found["vectors"], found["labels"]
-    import pandas as pd
-
-    from llma_assets.embedding.minilm import MiniLMEmbedder
-
-    rows = pd.read_parquet(data / "banking77.parquet")
-    return MiniLMEmbedder().embed(rows["text"].tolist()), rows["label"].to_numpy(str)
 
 
 def mean_of(vectors: np.ndarray) -> np.ndarray:
@@ -76,62 +58,6 @@ def snapshot(vectors: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> Snaps
     """A run over `rows` of the pool that were given `labels`."""
     centroids = {int(one): mean_of(vectors[rows[labels == one]]) for one in np.unique(labels) if one != NOISE}
     return Snapshot({str(row): int(label) for row, label in zip(rows, labels, strict=True)}, centroids)
-
-
-# --- replays ----------------------------------------------------------------------------------------------------------
-
-
-def clustered(vectors: np.ndarray, window: np.ndarray, learned: np.ndarray) -> Snapshot:
-    """Clusters of `window` (rows of the pool, ascending), learned from where the mask `learned` is set."""
-    return snapshot(vectors, window, cluster(vectors[window], ClusteringParams(), learned).labels)
-
-
-def replay(vectors: np.ndarray, size: int, changed: float, nights: int, sample: str = "") -> dict[str, object]:
-    """Kept shares over `nights` of a rolling window of `size` items, `changed` of which are new each night.
-
-    Half of the window is learned from where `sample` is "fresh", drawn anew each night, or "rolling", drawn by the
-    same hash every night; otherwise the whole.
-    """
-    order = np.random.default_rng(7).permutation(len(vectors))
-    step = int(size * changed)
-    day_of = {int(row): date(2026, 1, 1) + timedelta(days=place // step) for place, row in enumerate(order)}
-    before: Snapshot | None = None
-    first: dict[int, np.ndarray] = {}
-    shares, named, counts, changes = [], [], [], Counter[str]()
-    for night in range(nights + 1):
-        window = np.sort(order[np.arange(night * step, night * step + size) % len(order)])
-        seed_text = f"night {night}" if sample == "fresh" else "every night"
-        days = [day_of[row] for row in window.tolist()]
-        learned = sample_by_day([str(row) for row in window], days, size // 2 if sample else size, seed_text)
-        today = clustered(vectors, window, np.array(learned))
-        counts.append(len(today.centroids))
-        if before is not None:
-            edges = match(today, before)
-            kept = {edge.cluster_id: edge for edge in edges if edge.change == Change.KEPT}
-            shares.append(len(kept) / len(before.centroids))
-            changes.update(edge.change for edge in edges)
-            first = first_namings(today, kept, first)
-            named.append(sum(one is not today.centroids[c] for c, one in first.items()) / len(first))
-        else:
-            first = dict(today.centroids)
-        before = today
-    return {
-        "nights": nights, "window": size, "clusters": f"{min(counts)}-{max(counts)}",
-        "kept_share_mean": round(statistics.fmean(shares), 3), "kept_share_lowest": round(min(shares), 3),
-        "names_kept_share_mean": round(statistics.fmean(named), 3),
-        "edges": {str(change): changes[change] for change in Change if changes[change]},
-    }  # fmt: skip
-
-
-def first_namings(today: Snapshot, kept: dict[int | None, Edge], first: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
-    """The centroid that each cluster's name was made for: that of the first naming while the name stands."""
-    found = {}
-    for cluster_id, centroid in today.centroids.items():
-        edge = kept.get(cluster_id)
-        named = first.get(edge.earlier_cluster_id) if edge and edge.earlier_cluster_id is not None else None
-        stands = named is not None and edge is not None and (edge.jaccard is None or edge.jaccard >= NAME_JACCARD)
-        found[cluster_id] = named if stands and float(named @ centroid) >= NAME_COSINE else centroid
-    return found
 
 
 # --- planted ----------------------------------------------------------------------------------------------------------
@@ -367,10 +293,10 @@ def view_time(days: int = 30, teams: int = 20, clusters: int = 40) -> dict[str, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--vectors", type=Path, help="MiniLM vectors of banking77 (.npz)")
-    parser.add_argument("--nights", type=int, default=20)
+    parser.add_argument("--vectors", type=Path, help="folder in which vectors are kept between runs")
     arguments = parser.parse_args()
-    vectors, labels = read_vectors(arguments.data, arguments.vectors)
+    texts, intents = all_banking(arguments.data)
+    vectors, labels = vectors_of("banking77_all", texts, arguments.vectors), np.array(intents)
     report: dict[str, object] = {
         "python": platform.python_version(),
         "versions": {name: version(name) for name in LIBRARIES},
@@ -388,13 +314,6 @@ def main() -> None:
         "names": names(vectors, labels),
     }  # fmt: skip
     print(json.dumps(report, indent=1))
-    report["replays"] = {
-        "5% changed": replay(vectors, 2_000, 0.05, arguments.nights),
-        "15% changed": replay(vectors, 2_000, 0.15, arguments.nights),
-        "5% changed, fresh sample": replay(vectors, 4_000, 0.05, arguments.nights, "fresh"),
-        "5% changed, rolling sample": replay(vectors, 4_000, 0.05, arguments.nights, "rolling"),
-    }
-    print(json.dumps(report["replays"], indent=1))
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(report, indent=1) + "\n")
 

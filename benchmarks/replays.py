@@ -40,7 +40,6 @@ from pathlib import Path
 
 import numpy as np
 from labelled_sets import SETS, all_banking, vectors_of
-from lineage import first_namings
 from sklearn.metrics import adjusted_mutual_info_score
 
 from llma_assets.clustering.cluster import cluster
@@ -51,7 +50,8 @@ from llma_assets.clustering.result import ALGORITHM_VERSION, NOISE, UNSEEN, Clus
 from llma_assets.clustering.threads import single_thread
 from llma_assets.clustering.vectors import unit_vectors
 from llma_assets.emission.identity import seed_of
-from llma_assets.lineage.edge import Change
+from llma_assets.labeling.naming import NAME_COSINE, NAME_JACCARD
+from llma_assets.lineage.edge import Change, Edge
 from llma_assets.lineage.match import Snapshot, match
 from llma_assets.traces.sampling import sample_by_day
 
@@ -255,6 +255,17 @@ def followed(snapshots: Sequence[Snapshot]) -> dict[str, object]:
         },
         "edges": {str(change): changes[change] for change in Change if changes[change]},
     }
+
+
+def first_namings(today: Snapshot, kept: dict[int | None, Edge], first: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+    """The centroid that each cluster's name was made for: that of the first naming while the name stands."""
+    found = {}
+    for cluster_id, centroid in today.centroids.items():
+        edge = kept.get(cluster_id)
+        named = first.get(edge.earlier_cluster_id) if edge and edge.earlier_cluster_id is not None else None
+        stands = named is not None and edge is not None and (edge.jaccard is None or edge.jaccard >= NAME_JACCARD)
+        found[cluster_id] = named if stands and float(named @ centroid) >= NAME_COSINE else centroid
+    return found
 
 
 def size_class(items: int) -> str:

@@ -47,7 +47,7 @@ class Cluster:
         centroid_xy: mean place on the map.
         exemplars: rows of its most typical members, best first.
         theme_id: the theme that it belongs to: 0, 1, … by falling size.
-        persistence: hdbscan's stability of the cluster; None for other methods, and where an earlier run's word counted.
+        persistence: hdbscan's stability of the cluster; None for other methods, and where an earlier one was held to.
         silhouette: mean over members (cosine); None where it is not defined.
     """
 
