@@ -25,7 +25,7 @@ from llma_assets.team_day import TeamDay
     partitions_def=team_days_partitions,
     backfill_policy=BACKFILL_POLICY,
     pool="embeddings",
-    code_version="1",
+    code_version="2",
 )
 def embeddings(
     context: dg.AssetExecutionContext, lake: LakeResource, providers: Providers, clock: Clock

@@ -8,8 +8,8 @@ import numpy as np
 
 from llma_assets.clustering.density import Crowd, relative_copies
 from llma_assets.clustering.graph import own_shares, spread_labels
-from llma_assets.clustering.guards import NO_STRUCTURE, Climb, Rung, climb
-from llma_assets.clustering.holding import hold
+from llma_assets.clustering.guards import NO_STRUCTURE, Climb, Rung, climb, is_degenerate
+from llma_assets.clustering.holding import Held, hold
 from llma_assets.clustering.kmeans import by_means
 from llma_assets.clustering.neighborhood import Neighborhood
 from llma_assets.clustering.outliers import core_distances, isolated, outlier_scores
@@ -114,21 +114,16 @@ def with_earlier(found: Grouping, hood: Neighborhood, earlier: np.ndarray) -> Gr
     """What `group_by_density` found, with the clusters of an earlier run that stay (see `hold`).
 
     Args:
-        earlier: int32, shape (n,), the cluster that each row had, `NOISE` or `UNSEEN`; of copies the first that was
-            seen counts.
+        earlier: int32, shape (n,), the cluster that each row had, `NOISE` or `UNSEEN`.
     """
     if hood.graph is None:
         return found
-    folded = hood.folded
-    size, first = len(folded.unit), np.unique(folded.of_row, return_index=True)[1]
-    seen = np.flatnonzero(earlier != UNSEEN)
-    distinct, at = np.unique(folded.of_row[seen], return_index=True)
-    was = np.full(size, UNSEEN, np.int32)
-    was[distinct] = earlier[seen[at]]
-    labels = found.labels[first]
-    held = hold(
-        folded.unit, hood.graph, labels, was, relative_copies(folded.copies), found.effective["min_cluster_size"]
-    )
+    folded, times = hood.folded, relative_copies(hood.folded.copies)
+    first = np.unique(folded.of_row, return_index=True)[1]
+    labels, was = found.labels[first], _of_distinct(folded, earlier)
+    held = hold(folded.unit, hood.graph, labels, was, times, found.effective["min_cluster_size"])
+    if _is_collapsed(held.labels, times) and not _is_collapsed(labels, times):
+        held = Held(labels)
     is_moved = held.labels != labels
     changed = np.union1d(labels[is_moved], held.labels[is_moved])
     probabilities = np.where(is_moved, own_shares(hood.graph, held.labels), found.probabilities[first])
@@ -140,6 +135,24 @@ def with_earlier(found: Grouping, hood: Neighborhood, earlier: np.ndarray) -> Gr
         effective=found.effective | {"returned_clusters": held.returned, "rejoined_clusters": held.rejoined},
         path=(*found.path, "held") if is_moved.any() else found.path,
     )
+
+
+def _of_distinct(folded: Folded, earlier: np.ndarray) -> np.ndarray:
+    """The id that most copies of each distinct row had, of several such the smallest; `UNSEEN` where none was seen."""
+    seen = earlier != UNSEEN
+    pairs, counts = np.unique(np.column_stack([folded.of_row[seen], earlier[seen]]), axis=0, return_counts=True)
+    pairs = pairs[np.lexsort((pairs[:, 1], -counts, pairs[:, 0]))]
+    rows, first = np.unique(pairs[:, 0], return_index=True)
+    was = np.full(len(folded.unit), UNSEEN, np.int32)
+    was[rows] = pairs[first, 1]
+    return was
+
+
+def _is_collapsed(labels: np.ndarray, times: np.ndarray) -> bool:
+    """Whether the ladder would not have stopped here."""
+    clustered = labels != NOISE
+    sizes = np.bincount(labels[clustered], weights=times[clustered])
+    return is_degenerate(int(np.count_nonzero(sizes)), float(sizes.max(initial=0.0) / times.sum()))
 
 
 def _settled(

@@ -13,14 +13,16 @@ import numpy as np
 
 from llma_assets.clustering.graph import spread_labels
 from llma_assets.clustering.overlap import KEPT_JACCARD, jaccard, one_to_one
-from llma_assets.clustering.quality import silhouettes_to
+from llma_assets.clustering.quality import silhouettes_at
 from llma_assets.clustering.result import NOISE, UNSEEN
 
-# What the items concerned may lose of their silhouette. Silhouettes are higher for finer clusters: with 0 hardly any
-# part went back, and clusters became a fifth more in sixty nights.
+# What the mean silhouette of all rows of the clusters concerned may lose: it is higher for finer clusters, so that with
+# 0 parts would come off and never go back.
 _MARGIN = 0.05
-# Standard deviations of the binomial share of new items, beyond which a cluster is new: new topics are found as soon as
-# without earlier clusters (`benchmarks/results/holding.json`). At 2 it was a quarter of a night later.
+# What that of the moved rows may lose: a few rows far from all others say little among hundreds.
+_OWN_MARGIN = 0.1
+# Standard deviations of the binomial share of new items, beyond which a cluster is new: so new topics are found about
+# as soon as without earlier clusters (`benchmarks/results/holding.json`).
 _NEW = 1.5
 # An earlier run that learned from a smaller share of today's number of items is not compared with: in a team's first
 # days, the window still filling, clusters that stayed cost up to .07 AMI (`benchmarks/results/holding.json`).
@@ -67,7 +69,8 @@ def hold(
     Args:
         unit, graph: m distinct rows, shape (m, d), and their neighbours.
         labels: int32, shape (m,), today's clusters, any ids, or `NOISE`. A cluster that stays keeps its id.
-        earlier: int32, shape (m,), clusters of the earlier run, any ids, `NOISE` or `UNSEEN`.
+        earlier: int32, shape (m,), clusters of the earlier run, `NOISE` or `UNSEEN`; lost ones are tried in the
+            order of their ids.
         times: int, shape (m,), how often each row counts.
         smallest: what a cluster must have, counted by `times`.
     """
@@ -75,7 +78,7 @@ def hold(
         return Held(labels)
     earlier = _compact(earlier)
     shared = _shared(labels, earlier, times)
-    order = _order(labels, shared, times)
+    order = _order(labels, times)
     was = _carried(graph, labels, earlier)
     is_new = _are_new(labels, earlier, times)
     pairs = _kept(labels, earlier, shared, times, order)
@@ -113,11 +116,11 @@ def _shared(labels: np.ndarray, earlier: np.ndarray, times: np.ndarray) -> np.nd
     return shared
 
 
-def _order(labels: np.ndarray, shared: np.ndarray, times: np.ndarray) -> list[int]:
-    """Today's ids by falling size, then by what is shared: whatever the order of rows, the same cluster is first."""
-    sizes = np.bincount(labels[labels >= 0], weights=times[labels >= 0], minlength=len(shared))
-    present = np.flatnonzero(sizes).tolist()
-    return sorted(present, key=lambda label: (-sizes[label], *(-shared[label]).tolist()))
+def _order(labels: np.ndarray, times: np.ndarray) -> list[int]:
+    """Today's ids by falling size, then by their first row: distinct rows have an order of their own."""
+    ids, first = np.unique(labels, return_index=True)
+    sizes = [times[labels == one].sum() for one in ids]
+    return [int(one) for _, _, one in sorted(zip(np.negative(sizes), first, ids, strict=True)) if one != NOISE]
 
 
 def _kept(
@@ -157,7 +160,7 @@ def _homes(was: np.ndarray, now_of: np.ndarray) -> np.ndarray:
 
 
 class _Groups:
-    """Clusters that rows move between, with their means.
+    """Clusters that rows move between.
 
     Attributes:
         labels: int32, shape (m,).
@@ -166,38 +169,43 @@ class _Groups:
     def __init__(self, unit: np.ndarray, labels: np.ndarray, times: np.ndarray, smallest: int, room: int) -> None:
         self.labels = labels
         self._unit, self._times, self._smallest = unit, times, smallest
-        self._sums = np.zeros((room, unit.shape[1]))
         self._sizes = np.bincount(labels[labels >= 0], minlength=room)
+        self._sums = np.zeros((room, unit.shape[1]))
         for label in range(room):
             self._sums[label] = unit[labels == label].sum(axis=0, dtype=np.float64)
+        # Of every row with every sum: a move changes a few columns.
+        self._products = unit @ self._sums.T
 
     def move(self, rows: np.ndarray, targets: np.ndarray) -> bool:
-        """Give `rows` the labels `targets` if nothing gets too small and it costs at most `_MARGIN`; whether it was
-        done."""
+        """Give `rows` the labels `targets` if nothing gets too small or much less close; whether it was done."""
         if self._times[rows].sum() < self._smallest or (targets == NOISE).any():
             return False
+        changed = np.union1d(self.labels[rows], targets)
         labels = self.labels.copy()
         labels[rows] = targets
-        concerned = np.flatnonzero(np.isin(self.labels, np.union1d(self.labels[rows], targets)))
+        concerned = np.flatnonzero(np.isin(self.labels, changed))
         left = np.bincount(labels[concerned], weights=self._times[concerned])
-        if ((left > 0) & (left < self._smallest)).any():
-            return False
-        sums, sizes = self._sums.copy(), self._sizes.copy()
-        for label in np.union1d(self.labels[rows], targets):
-            gone, come = rows[self.labels[rows] == label], rows[targets == label]
-            sums[label] += self._unit[come].sum(axis=0, dtype=np.float64)
-            sums[label] -= self._unit[gone].sum(axis=0, dtype=np.float64)
-            sizes[label] += len(come) - len(gone)
+        sizes = self._sizes.copy()
+        sizes[changed] = [np.count_nonzero(labels[concerned] == label) for label in changed]
         # Beside a single cluster there is nothing to be close to: what is one today, or would be, is not compared.
-        if min(np.count_nonzero(self._sizes), np.count_nonzero(sizes)) < 2:
+        if ((left > 0) & (left < self._smallest)).any() or min(map(np.count_nonzero, (self._sizes, sizes))) < 2:
             return False
-        before = self._closeness(concerned, self.labels, self._sums, self._sizes)
-        if self._closeness(concerned, labels, sums, sizes) < before - _MARGIN:
+        sums = self._sums[changed]
+        for place, label in enumerate(changed):
+            sums[place] += self._unit[rows[targets == label]].sum(axis=0, dtype=np.float64)
+            sums[place] -= self._unit[rows[self.labels[rows] == label]].sum(axis=0, dtype=np.float64)
+        products = self._products[concerned]
+        before = _closeness(products, self.labels[concerned], self._sizes)
+        products[:, changed] = self._unit[concerned] @ sums.T
+        lost = before - _closeness(products, labels[concerned], sizes)
+        if lost.mean() > _MARGIN or lost[np.isin(concerned, rows)].mean() > _OWN_MARGIN:
             return False
-        self.labels, self._sums, self._sizes = labels, sums, sizes
+        self.labels, self._sizes = labels, sizes
+        self._sums[changed] = sums
+        self._products[:, changed] = self._unit @ sums.T
         return True
 
-    def _closeness(self, rows: np.ndarray, labels: np.ndarray, sums: np.ndarray, sizes: np.ndarray) -> float:
-        """Mean silhouette of `rows`."""
-        means = sums / np.maximum(sizes, 1)[:, None]
-        return float(silhouettes_to(self._unit[rows], labels[rows], means, sizes).mean())
+
+def _closeness(products: np.ndarray, labels: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Silhouettes, from the products of rows with the sums of clusters."""
+    return silhouettes_at(1.0 - products / np.maximum(sizes, 1), labels, sizes)

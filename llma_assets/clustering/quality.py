@@ -55,22 +55,22 @@ def silhouettes(unit: np.ndarray, labels: np.ndarray, rows: np.ndarray | None = 
     result = np.full(len(unit), np.nan)
     for start in range(0, len(asked), _BLOCK):
         block = asked[start : start + _BLOCK]
-        result[block] = silhouettes_to(unit[block], labels[block], means, sizes)
+        result[block] = silhouettes_at(1.0 - unit[block].astype(np.float64) @ means.T, labels[block], sizes)
     return result
 
 
-def silhouettes_to(unit: np.ndarray, own: np.ndarray, means: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Silhouettes of some rows that are in clusters, by the means (k, d) and sizes (k,) of all clusters.
+def silhouettes_at(distances: np.ndarray, own: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Silhouettes of some rows that are in clusters.
 
     Args:
-        unit: shape (b, d), rows of length 1.
-        own: shape (b,), the cluster of each. Clusters of size 0 are as if they were not there.
+        distances: float64, shape (b, k), of each row the mean cosine distance to the rows of each cluster; overwritten.
+        own: shape (b,), the cluster of each.
+        sizes: shape (k,); clusters of size 0 are as if they were not there.
 
     Returns:
         float64, shape (b,); 0 for a row alone in its cluster.
     """
-    place = np.arange(len(unit))
-    distances = 1.0 - unit.astype(np.float64) @ means.T
+    place = np.arange(len(distances))
     # The row itself is in its cluster's mean, at distance 0: spread the sum over the others.
     within = np.maximum(distances[place, own] * sizes[own] / np.maximum(sizes[own] - 1, 1), 0.0)
     distances[place, own] = np.inf

@@ -9,7 +9,7 @@ NOISE = -1
 # Of an item that an earlier run did not look at.
 UNSEEN = -2
 
-# Raised whenever the same vectors may get other clusters than before.
+# Raised whenever the same vectors, beside no earlier run, may get other clusters than before.
 ALGORITHM_VERSION = "3"
 
 Method = Literal["hdbscan", "kmeans", "umap"]

@@ -20,7 +20,7 @@ from llma_assets.errors import InputRejected, PartitionMissing
 from llma_assets.lake import Lake
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.schemas import CLUSTER_ASSIGNMENTS
-from llma_assets.stages.earlier_run import EarlierClusters, EarlierRuns
+from llma_assets.stages.earlier_run import EarlierClusters, look_back
 from llma_assets.stages.job_items import items_of_jobs
 from llma_assets.stages.matrix import to_matrix
 from llma_assets.stages.report import StageReport
@@ -171,10 +171,10 @@ class ClusterWindow:
         run_id, ids = row["clustering_run_id"], items["item_id"].to_pylist()
         learned = np.array(sample_by_day(ids, items["date"].to_pylist(), self.max_samples, _sample_seed(team_day, job)))
         self.log.info("%s: clustering %d items by %s, learning from %d", run_id, len(ids), params.method, learned.sum())
-        before = EarlierRuns(self.lake, team_day, self.window_days, row, items["model"][0].as_py())
-        earlier = before.clusters(ids) if self.hold_clusters and params.method == "hdbscan" else None
-        places, found = before.places(ids), None if earlier is None else earlier.found
-        result = cluster(to_matrix(items["embedding"]), params, learned, places, found)
+        before = look_back(self.lake, window, row, params, items["model"][0].as_py(), ids, int(learned.sum()))
+        earlier = before.clusters if self.hold_clusters and params.method == "hdbscan" else None
+        found = None if earlier is None else earlier.found
+        result = cluster(to_matrix(items["embedding"]), params, learned, before.places, found)
         for step in result.steps:
             self.log.info(
                 "%s: %s found %d clusters, the largest with %.0f %%, silhouette %s",
@@ -195,10 +195,20 @@ class ClusterWindow:
         self.log.info("%s: %d clusters, path %s", run_id, len(result.clusters), " > ".join(result.guard_path))
         return row | self._outcome(result, items, earlier)
 
+    def _choices(self, model: str, earlier: EarlierClusters | None) -> dict[str, Any]:
+        """What a run records beside what the clustering says of itself."""
+        return {
+            "max_samples": self.max_samples,
+            "given_min_cluster_size": self.params.min_cluster_size,
+            "embedding_model": model,
+            "hold_clusters": self.hold_clusters,
+            "compared_with": earlier and earlier.clustering_run_id,
+            "compared_with_content_hash": earlier and earlier.content_hash,
+        }
+
     def _outcome(self, result: Clustering, items: pa.Table, earlier: EarlierClusters | None) -> dict[str, Any]:
         noise = result.labels == NOISE
         ids, model = items["item_id"].to_pylist(), items["model"][0].as_py()
-        held_from = earlier if "returned_clusters" in result.params else None
         figures = {name: value for name, value in result.quality.items() if name != "clusters"}
         return figures | {
             "status": RunStatus.CLUSTERED,
@@ -209,15 +219,7 @@ class ClusterWindow:
             "items_noise": int(np.count_nonzero(noise)),
             "items_borderline": int(np.count_nonzero(result.raw_noise & ~noise)),
             "content_hash": _content_hash(ids, result.labels.tolist()),
-            "params": json.dumps(
-                result.params
-                | {"max_samples": self.max_samples, "embedding_model": model}
-                | {
-                    "held_from": held_from and held_from.clustering_run_id,
-                    "held_from_content_hash": held_from and held_from.content_hash,
-                },
-                sort_keys=True,
-            ),
+            "params": json.dumps(result.params | self._choices(model, earlier), sort_keys=True),
             "embedding_model": model,
             "guard_path": list(result.guard_path),
             "ladder": [asdict(step) for step in result.steps],

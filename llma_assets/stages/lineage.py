@@ -131,8 +131,8 @@ class MatchClusters:
     def _mend(self, team_day: TeamDay) -> bool:
         """Match a later day again if it was matched with other clusters than it would be now.
 
-        So a backfill in any order ends with the same edges. The lock comes first: whoever writes that day just now
-        may have looked before this one was there.
+        So the same clusters end with the same edges, in whatever order they were made. The lock comes first: whoever
+        writes that day just now may have looked before this one was there.
         """
         with self.lake.lock(TABLE, team_day):
             written = self.lake.source_version(TABLE, team_day)

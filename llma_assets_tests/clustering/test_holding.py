@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from test_cluster import assert_sound
 
 from llma_assets.clustering.cluster import cluster
+from llma_assets.clustering.grouping import Grouping, with_earlier
 from llma_assets.clustering.holding import Earlier, Held, hold
 from llma_assets.clustering.neighborhood import Neighborhood
 from llma_assets.clustering.result import NOISE, UNSEEN, Clustering, ClusteringParams
@@ -68,6 +69,54 @@ def test_a_cluster_that_is_two_today_is_split() -> None:
     found = held(unit, group, np.minimum(group, 1))
     assert (found.labels == group).all()
     assert (found.returned, found.rejoined) == (0, 0)
+
+
+def test_a_small_topic_leaves_the_large_cluster_that_it_was_in() -> None:
+    """Among hundreds of rows a few that lie apart hardly count; what they lose themselves does."""
+    unit, group = blobs(400, 40, 20)
+    found = held(unit, group, np.where(group == 2, 0, group))
+    assert (found.labels == group).all()
+
+
+def test_nothing_collapses_for_the_sake_of_yesterday() -> None:
+    """Of three groups, 70 % in one, a part by chance goes back unless that leaves two."""
+    unit, group = blobs(60, 60, seed=3)
+    today = group.copy()
+    today[:60:3] = 2
+    assert held(unit, today, group).rejoined == 1
+    hood = Neighborhood.of(unit, 15, 0)
+    rows = np.zeros(120, bool)
+    found = Grouping(today, rows, np.ones(120), None, {}, {}, {"min_cluster_size": SMALLEST}, ("eom",))
+    again = with_earlier(found, hood, group)
+    assert (again.labels == today).all()
+    assert again.path == ("eom",)
+
+
+def test_a_part_goes_back_to_a_cluster_that_lost_what_it_had_taken_in() -> None:
+    """Groups 1 and 2 are one today, and some rows of 2 a part: 1 comes back first."""
+    unit, group = blobs(40, 40, 60)
+    today = np.minimum(group, 1)
+    today[80:140:7] = 2
+    found = held(unit, today, group)
+    assert same_groups(found.labels, group)
+    assert (found.returned, found.rejoined) == (1, 1)
+
+
+def test_what_nobody_saw_goes_with_its_neighbours() -> None:
+    unit, group = blobs(40, 40, 40)
+    earlier = np.where(np.arange(120) % 6 == 0, UNSEEN, group)
+    assert same_groups(held(unit, np.minimum(group, 1), earlier).labels, group)
+
+
+def test_rows_count_as_often_as_they_are() -> None:
+    """Three rows are a cluster that comes back if each counts twice."""
+    unit, group = blobs(40, 40, 3)
+    hood = Neighborhood.of(unit, 15, 0)
+    row = np.argsort(hood.folded.of_row)
+    today = np.minimum(group, 1)
+    for times, returned in ((1, 0), (2, 1)):
+        counts = np.full(len(unit), times, np.int64)
+        assert hold(hood.folded.unit, hood.graph, today[row], group[row], counts, SMALLEST).returned == returned
 
 
 def test_two_clusters_that_are_one_today_are_merged() -> None:
@@ -183,19 +232,22 @@ def test_what_stays_is_told(queries: np.ndarray, intents: np.ndarray) -> None:
     assert float(found.quality["silhouette"]) > float(anew.quality["silhouette"]) - 0.05
 
 
-def test_copies_have_the_cluster_of_the_first_that_was_seen(queries: np.ndarray, intents: np.ndarray) -> None:
-    earlier = np.unique(intents, return_inverse=True)[1].astype(np.int32)
-    twice = np.concatenate([queries, queries])
-    unseen_first = np.concatenate([np.full(len(queries), UNSEEN, np.int32), earlier])
-    found = whole(twice, unseen_first).labels
-    assert (found[: len(queries)] == found[len(queries) :]).all()
-    assert same_groups(found[: len(queries)], whole(queries, earlier).labels)
+def test_copies_have_the_cluster_that_most_of_them_had(queries: np.ndarray, intents: np.ndarray) -> None:
+    ids = np.unique(intents, return_inverse=True)[1].astype(np.int32)
+    size = len(queries)
+    other = np.roll(ids, 40)
+    rows = np.concatenate([queries] * 4)
+    earlier = np.concatenate([other, np.full(size, UNSEEN, np.int32), ids, ids])
+    found = whole(rows, earlier).labels.reshape(4, size)
+    assert (found == found[0]).all()
+    assert same_groups(found[0], whole(queries, ids).labels)
+    turn = np.random.default_rng(1).permutation(4 * size)
+    assert same_groups(whole(rows[turn], earlier[turn]).labels, found.ravel()[turn])
 
 
-@pytest.mark.parametrize("method", ["kmeans"])
-def test_other_methods_start_anew(queries: np.ndarray, intents: np.ndarray, method: str) -> None:
+def test_other_methods_start_anew(queries: np.ndarray, intents: np.ndarray) -> None:
     earlier = np.unique(intents, return_inverse=True)[1].astype(np.int32)
-    found, anew = whole(queries, earlier, method), whole(queries, None, method)
+    found, anew = whole(queries, earlier, "kmeans"), whole(queries, None, "kmeans")
     assert found.labels.tobytes() == anew.labels.tobytes()
     assert found.params == anew.params
 

@@ -12,10 +12,13 @@ import pytest
 from pipeline import LOG
 from test_cluster_sample import A_DAY, DAYS, embedded
 
-from llma_assets.clustering.result import ClusteringParams
+from llma_assets.clustering.cluster import cluster
+from llma_assets.clustering.holding import Earlier
+from llma_assets.clustering.result import UNSEEN, Clustering, ClusteringParams
 from llma_assets.clustering_jobs import DEFAULT_JOBS
 from llma_assets.lake import Lake
 from llma_assets.schemas import CLUSTER_ASSIGNMENTS
+from llma_assets.stages import cluster as stage_module
 from llma_assets.stages.cluster import ClusterWindow
 from llma_assets.team_day import TeamDay
 
@@ -47,10 +50,10 @@ def groups(run: dict[str, Any]) -> dict[str, int]:
 
 def test_the_run_says_which_clusters_it_started_from(embedded: Lake) -> None:
     first = clustered(embedded, YESTERDAY)
-    assert first["params"]["held_from"] is None
+    assert first["params"]["compared_with"] is None
     second = clustered(embedded, TODAY)
-    assert second["params"]["held_from"] == first["clustering_run_id"]
-    assert second["params"]["held_from_content_hash"] == first["content_hash"]
+    assert second["params"]["compared_with"] == first["clustering_run_id"]
+    assert second["params"]["compared_with_content_hash"] == first["content_hash"]
 
 
 def test_the_same_day_after_the_same_run_is_the_same_file(embedded: Lake) -> None:
@@ -61,15 +64,23 @@ def test_the_same_day_after_the_same_run_is_the_same_file(embedded: Lake) -> Non
     assert embedded.read("cluster_assignments", TODAY).equals(before)
 
 
-def test_clusters_of_the_run_before_reach_the_clustering(embedded: Lake) -> None:
-    anew = clustered(embedded, TODAY)
+def test_clusters_of_the_run_before_reach_the_clustering(embedded: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     clustered(embedded, YESTERDAY)
     rearranged(embedded, YESTERDAY)
+    taken: list[Earlier] = []
+
+    def watched(*arguments: Any) -> Clustering:
+        taken.append(arguments[-1])
+        return cluster(*arguments)
+
+    monkeypatch.setattr(stage_module, "cluster", watched)
     found = clustered(embedded, TODAY)
-    assert found["params"]["held_from_content_hash"] == "rearranged"
-    assert groups(found) != groups(anew)
-    assert found["guard_path"] == ["eom", "held"]
-    assert found["params"]["rejoined_clusters"] > 0
+    assert found["params"]["compared_with_content_hash"] == "rearranged"
+    (earlier,) = taken
+    assert earlier.learned == 7 * A_DAY
+    ids = np.unique(INTENTS, return_inverse=True)[1]
+    # Today's items are those of days 2 to 8; the last day was not there yesterday.
+    assert earlier.labels.tolist() == [*ids[A_DAY : 7 * A_DAY].tolist(), *[UNSEEN] * A_DAY]
 
 
 @pytest.mark.parametrize(
@@ -82,21 +93,24 @@ def test_clusters_of_the_run_before_reach_the_clustering(embedded: Lake) -> None
         {"level": "generation"},
         {"items_learned": 7 * A_DAY * 4 // 5},
         {"items_learned": None},
+        {"clustering_run_id": "acme_trace_20260108_000000_trial"},
+        {"params": '{"given_min_cluster_size": 9}'},
     ],
 )
-def test_runs_of_another_kind_or_over_little_say_nothing(embedded: Lake, changes: dict[str, str]) -> None:
+def test_runs_of_another_kind_or_over_little_say_nothing(embedded: Lake, changes: dict[str, Any]) -> None:
     anew = clustered(embedded, TODAY)
     clustered(embedded, YESTERDAY)
     rearranged(embedded, YESTERDAY, **changes)
     found = clustered(embedded, TODAY)
-    assert found["params"]["held_from"] is None
+    assert found["params"]["compared_with"] is None
     assert groups(found) == groups(anew)
 
 
-def test_a_trial_of_another_method_between_is_passed_over(embedded: Lake) -> None:
+@pytest.mark.parametrize("trial", [{"params": ClusteringParams(method="kmeans")}, {"window_days": 1}])
+def test_a_trial_between_is_passed_over(embedded: Lake, trial: dict[str, Any]) -> None:
     first = clustered(embedded, TeamDay("acme", YESTERDAY.day - timedelta(days=1)), window_days=6, version_days=6)
-    clustered(embedded, YESTERDAY, params=ClusteringParams(method="kmeans"))
-    assert clustered(embedded, TODAY)["params"]["held_from"] == first["clustering_run_id"]
+    clustered(embedded, YESTERDAY, **trial)
+    assert clustered(embedded, TODAY)["params"]["compared_with"] == first["clustering_run_id"]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +121,7 @@ def test_clusters_start_anew_where_that_is_wanted(embedded: Lake, choices: dict[
     clustered(embedded, YESTERDAY)
     rearranged(embedded, YESTERDAY)
     found = clustered(embedded, TODAY, **choices)
-    assert found["params"]["held_from"] is None
+    assert found["params"]["compared_with"] is None
     assert groups(found) == groups(anew)
 
 
