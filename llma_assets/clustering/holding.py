@@ -174,7 +174,7 @@ class _Groups:
         for label in range(room):
             self._sums[label] = unit[labels == label].sum(axis=0, dtype=np.float64)
         # Of every row with every sum: a move changes a few columns.
-        self._products = unit @ self._sums.T
+        self._products = (unit @ self._sums.T.astype(np.float32)).astype(np.float64)
 
     def move(self, rows: np.ndarray, targets: np.ndarray) -> bool:
         """Give `rows` the labels `targets` if nothing gets too small or much less close; whether it was done."""
@@ -196,13 +196,14 @@ class _Groups:
             sums[place] -= self._unit[rows[self.labels[rows] == label]].sum(axis=0, dtype=np.float64)
         products = self._products[concerned]
         before = _closeness(products, self.labels[concerned], self._sizes)
-        products[:, changed] = self._unit[concerned] @ sums.T
+        columns = self._unit @ sums.T.astype(np.float32)
+        products[:, changed] = columns[concerned]
         lost = before - _closeness(products, labels[concerned], sizes)
         if lost.mean() > _MARGIN or lost[np.isin(concerned, rows)].mean() > _OWN_MARGIN:
             return False
         self.labels, self._sizes = labels, sizes
         self._sums[changed] = sums
-        self._products[:, changed] = self._unit @ sums.T
+        self._products[:, changed] = columns
         return True
 
 
