@@ -21,11 +21,11 @@ from llma_assets.clustering.result import NOISE, UNSEEN
 _MARGIN = 0.05
 # What that of the moved rows may lose: a few rows far from all others say little among hundreds.
 _OWN_MARGIN = 0.1
-# Standard deviations of the binomial share of new items, beyond which a cluster is new: so new topics are found about
-# as soon as without earlier clusters (`benchmarks/results/holding.json`).
+# Standard deviations of the binomial share of new items, beyond which a cluster is new: so new topics are found as
+# soon as without earlier clusters (`benchmarks/results/holding.json`).
 _NEW = 1.5
 # An earlier run that learned from a smaller share of today's number of items is not compared with: in a team's first
-# days, the window still filling, clusters that stayed cost up to .07 AMI (`benchmarks/results/holding.json`).
+# days, the window still filling, it knew fewer clusters, and they cost up to .01 AMI (`benchmarks/results/holding.json`).
 _ENOUGH = 0.85
 
 
