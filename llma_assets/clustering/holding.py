@@ -25,7 +25,7 @@ _OWN_MARGIN = 0.1
 # soon as without earlier clusters (`benchmarks/results/holding.json`).
 _NEW = 1.5
 # An earlier run that learned from a smaller share of today's number of items is not compared with: in a team's first
-# days, the window still filling, it knew fewer clusters, and they cost up to .01 AMI (`benchmarks/results/holding.json`).
+# days, the window still filling, its fewer clusters cost up to .01 AMI (`benchmarks/results/holding.json`).
 _ENOUGH = 0.85
 
 
