@@ -132,33 +132,7 @@ class ClusterWindow:
         seed = seed_of(team_day.team, team_day.day.isoformat(), job.job_id, job.level, ALGORITHM_VERSION)
         params = replace(self.params, seed=seed)
         window = team_day.window(self.window_days)
-        row = {
-            "team_id": team_day.team,
-            "date": team_day.day,
-            "clustering_run_id": clustering_run_id(team_day.team, job.level, team_day.end, job.job_id, self.run_label),
-            "level": job.level,
-            "job_id": job.job_id,
-            "job_name": job.name,
-            "job_filters": json.dumps(job.filter_texts, ensure_ascii=False),
-            "window_start": window[0].start,
-            "window_end": team_day.end,
-            "status": RunStatus.SKIPPED,
-            "reason": _reason_against(job, items),
-            "min_items": self.min_items,
-            "items_in_window": items.num_rows,
-            "items_other_model": other_model,
-            "content_hash": "",
-            "items_analyzed": 0,
-            "items_clustered": 0,
-            "items_noise": 0,
-            "method": params.method,
-            "params": "{}",
-            "seed": seed,
-            "algorithm_version": ALGORITHM_VERSION,
-            "guard_path": [],
-            "clusters": [],
-            "items": [],
-        }
+        row = self._without_outcome(team_day, job, items, other_model, seed)
         if not job.enabled or items.num_rows < self.min_items:
             self.log.info(
                 "%s: skipped, %s, %d of %d items",
@@ -194,6 +168,38 @@ class ClusterWindow:
             )
         self.log.info("%s: %d clusters, path %s", run_id, len(result.clusters), " > ".join(result.guard_path))
         return row | self._outcome(result, items, earlier)
+
+    def _without_outcome(
+        self, team_day: TeamDay, job: ClusteringJob, items: pa.Table, other_model: int, seed: int
+    ) -> dict[str, Any]:
+        """The row of a run that is skipped, and what those of others begin with."""
+        return {
+            "team_id": team_day.team,
+            "date": team_day.day,
+            "clustering_run_id": clustering_run_id(team_day.team, job.level, team_day.end, job.job_id, self.run_label),
+            "level": job.level,
+            "job_id": job.job_id,
+            "job_name": job.name,
+            "job_filters": json.dumps(job.filter_texts, ensure_ascii=False),
+            "window_start": team_day.window(self.window_days)[0].start,
+            "window_end": team_day.end,
+            "status": RunStatus.SKIPPED,
+            "reason": _reason_against(job, items),
+            "min_items": self.min_items,
+            "items_in_window": items.num_rows,
+            "items_other_model": other_model,
+            "content_hash": "",
+            "items_analyzed": 0,
+            "items_clustered": 0,
+            "items_noise": 0,
+            "method": self.params.method,
+            "params": "{}",
+            "seed": seed,
+            "algorithm_version": ALGORITHM_VERSION,
+            "guard_path": [],
+            "clusters": [],
+            "items": [],
+        }
 
     def _choices(self, model: str, earlier: EarlierClusters | None) -> dict[str, Any]:
         """What a run records beside what the clustering says of itself."""
