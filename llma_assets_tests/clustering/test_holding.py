@@ -178,7 +178,7 @@ def test_without_earlier_clusters_nothing_changes(earlier: int) -> None:
     assert (held(unit, nothing, group).labels == NOISE).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_neither_order_nor_ids_matter_and_nothing_gets_too_small(seed: int) -> None:
     random = np.random.default_rng(seed)
