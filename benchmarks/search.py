@@ -77,7 +77,7 @@ def _summaries() -> list[dict[str, Any]]:
     from llma_assets.definitions import resources
     from llma_assets.lake import Lake
     from llma_assets.settings import load_settings
-    from llma_assets.stages.summarize import SummarizeDay
+    from llma_assets.stages.trace_summaries import SummarizeDay
     from llma_assets.summarization.local import ExtractiveSummarizer
     from llma_assets.team_day import TeamDay
     from llma_assets.vocabulary import Level

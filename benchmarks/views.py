@@ -43,13 +43,13 @@ from llma_assets.lake.store import PARQUET_OPTIONS
 from llma_assets.resources.duckdb import duckdb_resource
 from llma_assets.schemas import TABLES
 from llma_assets.settings import Settings, load_settings
-from llma_assets.stages.cluster import ClusterWindow
-from llma_assets.stages.embed import EmbedDay
-from llma_assets.stages.emit import EmitEvents
-from llma_assets.stages.label import LabelClusters
-from llma_assets.stages.lineage import MatchClusters
-from llma_assets.stages.metrics import MeasureClusters
-from llma_assets.stages.summarize import SummarizeDay
+from llma_assets.stages.cluster_assignments import ClusterWindow
+from llma_assets.stages.cluster_events import EmitEvents
+from llma_assets.stages.cluster_labels import LabelClusters
+from llma_assets.stages.cluster_lineage import MatchClusters
+from llma_assets.stages.cluster_metrics import MeasureClusters
+from llma_assets.stages.embeddings import EmbedDay
+from llma_assets.stages.trace_summaries import SummarizeDay
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.team_day import TeamDay
 from llma_assets.views import open_views, query

@@ -16,8 +16,8 @@ from llma_assets.labeling.lower_floor import told_alert, told_message
 from llma_assets.lake import Lake
 from llma_assets.lake.faults import kill_point
 from llma_assets.settings import Settings
-from llma_assets.stages.alerts import TABLE as ALERTS
-from llma_assets.stages.alerts import gap_today, row_of
+from llma_assets.stages.cluster_alerts import TABLE as ALERTS
+from llma_assets.stages.cluster_alerts import gap_today, row_of
 from llma_assets.team_day import TeamDay
 
 LOCK = "alert_deliveries.outbox"

@@ -13,7 +13,7 @@ from llma_assets.resources.clock import Clock
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
-from llma_assets.stages.alerts import FindAlerts
+from llma_assets.stages.cluster_alerts import FindAlerts
 
 
 @dg.asset(

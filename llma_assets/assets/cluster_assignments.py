@@ -14,7 +14,7 @@ from llma_assets.partitions import team_days_partitions, window_mapping
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
-from llma_assets.stages.cluster import ClusterWindow
+from llma_assets.stages.cluster_assignments import ClusterWindow
 from llma_assets.stages.report import StageReport
 from llma_assets.team_day import TeamDay
 

@@ -11,7 +11,7 @@ from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, m
 from llma_assets.partitions import team_days_partitions
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
-from llma_assets.stages.emit import EmitEvents
+from llma_assets.stages.cluster_events import EmitEvents
 
 
 @dg.asset(

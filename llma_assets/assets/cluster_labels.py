@@ -13,7 +13,7 @@ from llma_assets.partitions import team_days_partitions
 from llma_assets.resources.clock import Clock
 from llma_assets.resources.lake import LakeResource
 from llma_assets.resources.providers import Providers
-from llma_assets.stages.label import LabelClusters
+from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.stages.report import StageReport
 from llma_assets.team_day import TeamDay
 

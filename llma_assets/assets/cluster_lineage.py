@@ -10,7 +10,7 @@ from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, m
 from llma_assets.partitions import lineage_mapping, team_days_partitions
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
-from llma_assets.stages.lineage import MatchClusters
+from llma_assets.stages.cluster_lineage import MatchClusters
 
 
 @dg.asset(

@@ -11,7 +11,7 @@ from llma_assets.assets.trace_summaries import trace_summaries
 from llma_assets.partitions import team_days_partitions, window_mapping
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
-from llma_assets.stages.metrics import MeasureClusters
+from llma_assets.stages.cluster_metrics import MeasureClusters
 
 
 @dg.asset(

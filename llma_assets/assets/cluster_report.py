@@ -11,8 +11,8 @@ from llma_assets.partitions import team_days_partitions
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
+from llma_assets.stages.cluster_report import BuildReport
 from llma_assets.stages.report import StageReport
-from llma_assets.stages.report_page import BuildReport
 from llma_assets.team_day import TeamDay
 
 

@@ -15,7 +15,7 @@ from llma_assets.resources.lake import LakeResource
 from llma_assets.resources.providers import Providers
 from llma_assets.settings import load_settings
 from llma_assets.stages.report import StageReport
-from llma_assets.stages.summarize import SummarizeDay
+from llma_assets.stages.trace_summaries import SummarizeDay
 from llma_assets.team_day import TeamDay
 
 

@@ -57,7 +57,7 @@ def built(project: Project, day: TeamDay) -> tuple[str, bool]:
     """
     from llma_assets.definitions import resources
     from llma_assets.schemas import REPORT_PAGE
-    from llma_assets.stages.report_page import TABLE, BuildReport
+    from llma_assets.stages.cluster_report import TABLE, BuildReport
 
     lake = project.lake
     source: Any = resources(project.settings)["event_source"]

@@ -17,7 +17,7 @@ from llma_assets.llm.work import endpoint_of, redactor_for, redactor_of_later_st
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.schemas import TRACE_SUMMARIES
 from llma_assets.settings import Settings
-from llma_assets.stages import embed, summarize
+from llma_assets.stages import embeddings, trace_summaries
 from llma_assets.stages.job_items import count_by_job, jobs_of_day, wanted_by
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.summarization.outcome import ItemText, Summarizer
@@ -125,10 +125,10 @@ class BackfillItems:
     def _count(self, found: Found, team_day: TeamDay, jobs: Sequence[ClusteringJob]) -> None:
         items = self.source.day_items(team_day, list(Level))
         of_jobs = jobs_of_day(self.source, team_day, jobs)
-        rows = summarize.rows_without_summary(items, team_day, wanted_by(of_jobs), self.settings, self.now)
+        rows = trace_summaries.rows_without_summary(items, team_day, wanted_by(of_jobs), self.settings, self.now)
         wanted = {(row["level"], row["item_id"]): row for row in rows if row["status"] == ItemStatus.SUMMARIZED}
-        checkpointed = Checkpoint(self.lake, summarize.TABLE, team_day, TRACE_SUMMARIES).read()
-        kept = summarize.kept_rows(self.lake, team_day, self.summarizer, checkpointed, wanted.values())
+        checkpointed = Checkpoint(self.lake, trace_summaries.TABLE, team_day, TRACE_SUMMARIES).read()
+        kept = trace_summaries.kept_rows(self.lake, team_day, self.summarizer, checkpointed, wanted.values())
         summaries = [row for row in kept.values() if row["status"] == ItemStatus.SUMMARIZED]
         last_day = max(items["last_date"].to_pylist(), default=team_day.day)
         found.kept += len(kept)
@@ -149,16 +149,16 @@ class BackfillItems:
     def _count_texts(self, found: Found, team_day: TeamDay, summaries: list[Row], model: str) -> None:
         """Texts of the summaries that are there: with a vector, or the size of those without."""
         known: set[str] = set()
-        if self.lake.exists(embed.TABLE, team_day):
-            rows = self.lake.read(embed.TABLE, team_day, ["content_hash", "reason"]).to_pylist()
+        if self.lake.exists(embeddings.TABLE, team_day):
+            rows = self.lake.read(embeddings.TABLE, team_day, ["content_hash", "reason"]).to_pylist()
             known = {row["content_hash"] for row in rows if row["reason"] is None}
-        texts = {embed.vector_key(model, text): text for text in map(embed.embedded_text, summaries)}
+        texts = {embeddings.vector_key(model, text): text for text in map(embeddings.embedded_text, summaries)}
         found.embedded += len(known & texts.keys())
         found.unembedded_pieces += [pieces_of(text) for key, text in texts.items() if key not in known]
 
-    def _stage(self, team: str) -> summarize.SummarizeDay:
+    def _stage(self, team: str) -> trace_summaries.SummarizeDay:
         is_local = isinstance(self.summarizer, ExtractiveSummarizer)
-        return summarize.SummarizeDay(
+        return trace_summaries.SummarizeDay(
             lake=self.lake,
             source=self.source,
             summarizer=self.summarizer,
@@ -171,13 +171,13 @@ class BackfillItems:
             else redactor_for(self.settings, endpoint_of(self.settings)),
         )
 
-    def _size(self, stage: summarize.SummarizeDay, item: ItemText) -> TextSize:
+    def _size(self, stage: trace_summaries.SummarizeDay, item: ItemText) -> TextSize:
         if not item.representation.has_text:
             return TextSize()
         embedded = 0
         if isinstance(self.summarizer, ExtractiveSummarizer):
             (outcome,) = self.summarizer.summarize([item])
-            embedded = pieces_of(embed.embedded_text(stage.filled({}, outcome)))
+            embedded = pieces_of(embeddings.embedded_text(stage.filled({}, outcome)))
         return TextSize(len(item.representation.text), pieces_of(item.representation.text), embedded)
 
 

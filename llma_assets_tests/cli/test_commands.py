@@ -18,7 +18,7 @@ from rich.console import Console
 
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
-from llma_assets.stages.label import LabelClusters
+from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.team_day import TeamDay
 
 LLMA = str(Path(sys.executable).parent / "llma")

@@ -28,8 +28,8 @@ from llma_assets.export.out_file import checked_out, out_file
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
 from llma_assets.schemas import CLUSTER_ASSIGNMENTS
-from llma_assets.stages.emit import EmitEvents
-from llma_assets.stages.label import LabelClusters
+from llma_assets.stages.cluster_events import EmitEvents
+from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.team_day import TeamDay
 
 LLMA = str(Path(sys.executable).parent / "llma")

@@ -19,7 +19,7 @@ from llma_assets.errors import InputRejected, PartitionMissing
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
 from llma_assets.schemas import CLUSTER_ASSIGNMENTS
-from llma_assets.stages.label import LabelClusters
+from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.team_day import TeamDay
 
 LLMA = str(Path(sys.executable).parent / "llma")

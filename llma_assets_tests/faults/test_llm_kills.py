@@ -30,8 +30,8 @@ from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.labeler import OpenAILabeler
 from llma_assets.llm.summarizer import OpenAISummarizer
 from llma_assets.schemas import CLUSTER_LABELS, TRACE_SUMMARIES
-from llma_assets.stages.embed import _VECTORS, EmbedDay
-from llma_assets.stages.label import LabelClusters
+from llma_assets.stages.cluster_labels import LabelClusters
+from llma_assets.stages.embeddings import _VECTORS, EmbedDay
 from llma_assets.team_day import TeamDay
 
 pytest_plugins = ["llm_fixtures"]

@@ -32,7 +32,7 @@ from llma_assets.llm.labeler import OpenAILabeler
 from llma_assets.llm.prompts import load_prompt
 from llma_assets.llm.summarizer import PROMPT_VERSION, OpenAISummarizer
 from llma_assets.schemas import TABLES
-from llma_assets.stages.embed import EmbedDay
+from llma_assets.stages.embeddings import EmbedDay
 from llma_assets.summarization.response import read_summary
 from llma_assets.team_day import TeamDay
 

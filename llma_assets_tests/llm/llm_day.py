@@ -22,8 +22,8 @@ from llma_assets.llm.labeler import OpenAILabeler
 from llma_assets.llm.summarizer import OpenAISummarizer
 from llma_assets.resources.clock import Clock
 from llma_assets.settings import load_settings
-from llma_assets.stages.embed import EmbedDay
-from llma_assets.stages.label import LabelClusters
+from llma_assets.stages.cluster_labels import LabelClusters
+from llma_assets.stages.embeddings import EmbedDay
 from llma_assets.stages.report import StageReport
 from llma_assets.team_day import TeamDay
 

@@ -23,7 +23,7 @@ from llma_assets.lake import Lake
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.labeler import OpenAILabeler
 from llma_assets.schemas import CLUSTER_LABELS, TRACE_SUMMARIES
-from llma_assets.stages.label import LabelClusters
+from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.stages.report import StageReport
 from llma_assets.team_day import TeamDay
 

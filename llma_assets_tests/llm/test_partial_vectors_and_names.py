@@ -18,7 +18,7 @@ from server import EMBEDDING_MODEL, Altered, Reply, Server
 from llma_assets.errors import FailFast, RetryLater
 from llma_assets.lake import Lake
 from llma_assets.llm.endpoint import Endpoint
-from llma_assets.stages.emit import EmitEvents
+from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.window import is_part, whole_version
 
 pytest_plugins = ["llm_fixtures"]

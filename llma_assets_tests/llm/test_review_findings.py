@@ -37,7 +37,7 @@ from llma_assets.partitions import team_day_of
 from llma_assets.resources.duckdb import duckdb_resource
 from llma_assets.resources.providers import Providers
 from llma_assets.settings import load_settings
-from llma_assets.stages.embed import EmbedDay
+from llma_assets.stages.embeddings import EmbedDay
 from llma_assets.stages.estimate import EstimateBackfill
 from llma_assets.summarization.outcome import ItemText, SummaryOutcome
 from llma_assets.views import open_views, query

@@ -24,8 +24,8 @@ from llma_assets.llm.budget import budget_of
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.labeler import OpenAILabeler
 from llma_assets.settings import load_settings
-from llma_assets.stages.emit import EmitEvents
-from llma_assets.stages.label import LabelClusters
+from llma_assets.stages.cluster_events import EmitEvents
+from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.stages.report import StageReport
 from llma_assets.stages.window import is_part
 from llma_assets.team_day import TeamDay
@@ -302,7 +302,7 @@ def test_themes_that_were_paid_are_not_paid_again_after_a_kill_among_clusters(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("llma_assets.stages.label.name_themes", killed)
+        patched.setattr("llma_assets.stages.cluster_labels.name_themes", killed)
         name(DAYS[0])
     asked = len(server.requests)
     assert name(DAYS[0]).figures["is_partial"] == 0

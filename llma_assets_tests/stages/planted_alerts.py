@@ -7,7 +7,7 @@ import pyarrow as pa
 from llma_assets.findings.finding import Finding, Kind
 from llma_assets.lake import Lake
 from llma_assets.schemas import CLUSTER_ALERTS
-from llma_assets.stages.alerts import row_of
+from llma_assets.stages.cluster_alerts import row_of
 from llma_assets.team_day import TeamDay
 
 DAY = date(2026, 1, 9)

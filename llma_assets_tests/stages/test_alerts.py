@@ -28,10 +28,10 @@ from llma_assets.lake import Lake
 from llma_assets.resources.clock import Clock
 from llma_assets.schemas import EMBEDDINGS, TRACE_SUMMARIES
 from llma_assets.settings import load_settings
-from llma_assets.stages.alerts import FindAlerts
+from llma_assets.stages.cluster_alerts import FindAlerts
+from llma_assets.stages.cluster_events import EmitEvents
+from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.stages.coverage import window_coverage
-from llma_assets.stages.emit import EmitEvents
-from llma_assets.stages.label import LabelClusters
 from llma_assets.stages.report import StageReport
 from llma_assets.team_day import TeamDay
 

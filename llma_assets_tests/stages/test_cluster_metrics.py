@@ -13,8 +13,8 @@ from real_traces import demo_events
 from llma_assets.cli.project import Project
 from llma_assets.errors import PartitionMissing
 from llma_assets.lake import Lake
-from llma_assets.stages.emit import EmitEvents
-from llma_assets.stages.metrics import metrics_rows
+from llma_assets.stages.cluster_events import EmitEvents
+from llma_assets.stages.cluster_metrics import metrics_rows
 from llma_assets.team_day import TeamDay
 
 DAY = TeamDay("acme", date(2026, 1, 2))

@@ -12,7 +12,7 @@ from llma_assets.clustering.result import ClusteringParams
 from llma_assets.clustering_jobs import DEFAULT_JOBS
 from llma_assets.lake import Lake
 from llma_assets.schemas import EMBEDDINGS
-from llma_assets.stages.cluster import ClusterWindow
+from llma_assets.stages.cluster_assignments import ClusterWindow
 from llma_assets.team_day import TeamDay
 
 VECTORS = np.load(Path(__file__).parent.parent / "fixtures" / "banking77_vectors.npz")["vectors"]

@@ -12,8 +12,8 @@ from llma_assets.emission.identity import clustering_run_id
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
 from llma_assets.schemas import CLUSTER_ASSIGNMENTS, CLUSTER_LABELS
-from llma_assets.stages.emit import EmitEvents
-from llma_assets.stages.label import LabelClusters
+from llma_assets.stages.cluster_events import EmitEvents
+from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.stages.report import StageReport
 from llma_assets.team_day import TeamDay
 

@@ -18,8 +18,8 @@ from llma_assets.clustering.result import UNSEEN, Clustering, ClusteringParams
 from llma_assets.clustering_jobs import DEFAULT_JOBS
 from llma_assets.lake import Lake
 from llma_assets.schemas import CLUSTER_ASSIGNMENTS
-from llma_assets.stages import cluster as stage_module
-from llma_assets.stages.cluster import ClusterWindow
+from llma_assets.stages import cluster_assignments as stage_module
+from llma_assets.stages.cluster_assignments import ClusterWindow
 from llma_assets.team_day import TeamDay
 
 __all__ = ["embedded"]

@@ -17,9 +17,9 @@ from llma_assets.cli.project import Project
 from llma_assets.errors import PartitionMissing
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
-from llma_assets.stages.emit import EmitEvents
-from llma_assets.stages.label import LabelClusters
-from llma_assets.stages.lineage import MatchClusters
+from llma_assets.stages.cluster_events import EmitEvents
+from llma_assets.stages.cluster_labels import LabelClusters
+from llma_assets.stages.cluster_lineage import MatchClusters
 from llma_assets.stages.lineage_chain import lineages, way_back
 from llma_assets.team_day import TeamDay
 

@@ -21,9 +21,9 @@ from llma_assets.labeling.lower_floor import told_alert, told_label, told_messag
 from llma_assets.lake import Lake
 from llma_assets.schemas import CLUSTER_ALERTS, CLUSTER_LABELS, TRACE_SUMMARIES
 from llma_assets.settings import load_settings
-from llma_assets.stages.alerts import FindAlerts
-from llma_assets.stages.emit import EmitEvents
-from llma_assets.stages.label import LabelClusters
+from llma_assets.stages.cluster_alerts import FindAlerts
+from llma_assets.stages.cluster_events import EmitEvents
+from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.team_day import TeamDay
 
 DAYS = [TeamDay("acme", date(2026, 3, 8) + timedelta(days=n)) for n in range(2)]

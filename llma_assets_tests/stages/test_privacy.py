@@ -14,9 +14,9 @@ from llma_assets.lake import Lake
 from llma_assets.llm.task import LlmTask
 from llma_assets.resources.providers import Providers
 from llma_assets.settings import load_settings
-from llma_assets.stages.embed import EmbedDay
-from llma_assets.stages.label import LabelClusters
-from llma_assets.stages.summarize import SummarizeDay
+from llma_assets.stages.cluster_labels import LabelClusters
+from llma_assets.stages.embeddings import EmbedDay
+from llma_assets.stages.trace_summaries import SummarizeDay
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.redaction import Redactor
 

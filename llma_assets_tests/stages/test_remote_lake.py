@@ -13,8 +13,8 @@ from llma_assets.ingest import ingest_file
 from llma_assets.lake import Lake
 from llma_assets.schemas import REPORT_PAGE
 from llma_assets.settings import load_settings
-from llma_assets.stages.alerts import FindAlerts
-from llma_assets.stages.report_page import BuildReport
+from llma_assets.stages.cluster_alerts import FindAlerts
+from llma_assets.stages.cluster_report import BuildReport
 from llma_assets.team_day import TeamDay
 
 DAY = TeamDay("acme", date(2026, 3, 8))

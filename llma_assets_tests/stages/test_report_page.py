@@ -20,7 +20,7 @@ from llma_assets.errors import PartitionMissing
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
 from llma_assets.schemas import REPORT_PAGE, TRACE_SUMMARIES
-from llma_assets.stages.label import LabelClusters
+from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.text import render_trace
 

@@ -25,9 +25,9 @@ from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.labeler import OpenAILabeler
 from llma_assets.resources.providers import Labeler
 from llma_assets.schemas import CLUSTER_ASSIGNMENTS, TRACE_SUMMARIES
-from llma_assets.stages.emit import EmitEvents
-from llma_assets.stages.label import LabelClusters
-from llma_assets.stages.metrics import MeasureClusters
+from llma_assets.stages.cluster_events import EmitEvents
+from llma_assets.stages.cluster_labels import LabelClusters
+from llma_assets.stages.cluster_metrics import MeasureClusters
 from llma_assets.team_day import TeamDay
 
 pytest_plugins = ["llm_fixtures"]

@@ -22,8 +22,8 @@ from llma_assets.errors import PartitionMissing
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
 from llma_assets.schemas import CLUSTER_ASSIGNMENTS
-from llma_assets.stages.emit import EmitEvents
-from llma_assets.stages.label import LabelClusters
+from llma_assets.stages.cluster_events import EmitEvents
+from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.team_day import TeamDay
 
 DAY = TeamDay("acme", date(2025, 6, 2))
@@ -208,7 +208,7 @@ def test_a_picture_that_cannot_be_drawn_breaks_nothing(
     def broken(*_: Any) -> bytes:
         raise ValueError("no canvas")
 
-    monkeypatch.setattr("llma_assets.stages.label.cluster_map", broken)
+    monkeypatch.setattr("llma_assets.stages.cluster_labels.cluster_map", broken)
     with caplog.at_level(logging.ERROR):
         reports = run_day(lake, "acme", [DAY.day])
     assert reports[-2].pictures == ()
