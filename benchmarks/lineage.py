@@ -271,7 +271,7 @@ def fill(lake: Lake, days: int, teams: int, clusters: int, items: int = 500) -> 
 
 def view_time(days: int = 30, teams: int = 20, clusters: int = 40) -> dict[str, object]:
     """Seconds of the view's query on an open connection, and of opening one, which makes every view."""
-    from llma_assets.views import query
+    from llma_assets.queries.views import query
 
     with tempfile.TemporaryDirectory() as folder:
         fill(Lake(folder), days, teams, clusters)

@@ -45,7 +45,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 from llma_assets.clustering.cluster import cluster
 from llma_assets.clustering.guards import is_degenerate
 from llma_assets.clustering.holding import Earlier
-from llma_assets.clustering.reference import group_by_reference
+from llma_assets.clustering.references.umap_hdbscan import group_by_reference
 from llma_assets.clustering.result import ALGORITHM_VERSION, NOISE, UNSEEN, Clustering, ClusteringParams
 from llma_assets.clustering.threads import single_thread
 from llma_assets.clustering.vectors import unit_vectors

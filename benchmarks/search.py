@@ -99,7 +99,7 @@ def _summaries() -> list[dict[str, Any]]:
 def search_once() -> dict[str, float]:
     """In a fresh process: the views, the nearest of all vectors, their titles and clusters; without the model."""
     from llma_assets.cli.project import Project
-    from llma_assets.search import Scope, nearest_items, newest_model
+    from llma_assets.queries.search import Scope, nearest_items, newest_model
 
     started = time.perf_counter()
     scope = Scope(None, "trace", FIRST, FIRST + timedelta(days=DAYS))

@@ -40,6 +40,7 @@ from llma_assets.ingest import ingest_file
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
 from llma_assets.lake.store import PARQUET_OPTIONS
+from llma_assets.queries.views import open_views, query
 from llma_assets.resources.duckdb import duckdb_resource
 from llma_assets.schemas import TABLES
 from llma_assets.settings import Settings, load_settings
@@ -52,7 +53,6 @@ from llma_assets.stages.embeddings import EmbedDay
 from llma_assets.stages.trace_summaries import SummarizeDay
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.team_day import TeamDay
-from llma_assets.views import open_views, query
 from llma_assets.vocabulary import Level
 
 TEAMS, DAYS, ITEMS_A_DAY, AGENTS_A_DAY = 20, 30, 500, 10

@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from llma_assets.alert_checks import alert_checks
 from llma_assets.assets.cluster_alerts import cluster_alerts
 from llma_assets.assets.cluster_assignments import cluster_assignments
 from llma_assets.assets.cluster_events import cluster_events
@@ -17,9 +16,10 @@ from llma_assets.automation.alert_sensor import alert_sensor
 from llma_assets.automation.openai_batch_sensor import openai_batch_sensor
 from llma_assets.automation.schedules import daily_clusters, hourly_summaries
 from llma_assets.automation.team_discovery_sensor import team_discovery_sensor
-from llma_assets.checks import zero_item_checks
+from llma_assets.checks.findings import alert_checks
+from llma_assets.checks.structure import has_structure
+from llma_assets.checks.zero_items import zero_item_checks
 from llma_assets.jobs import cluster_traces, summarize_traces
-from llma_assets.quality_check import has_structure
 from llma_assets.resources.clock import Clock
 from llma_assets.resources.duckdb import duckdb_resource
 from llma_assets.resources.event_source import LakeEventSource

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 from real_traces import table_of
 
-from llma_assets.checks import zero_item_result
+from llma_assets.checks.zero_items import zero_item_result
 from llma_assets.errors import PartitionMissing
 from llma_assets.lake import Lake
 from llma_assets.schemas import EMBEDDINGS, TABLES

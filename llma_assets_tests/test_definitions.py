@@ -13,7 +13,7 @@ import pytest
 from pipeline import embed, summarize
 from real_traces import demo_events
 
-from llma_assets.checks import zero_item_checks
+from llma_assets.checks.zero_items import zero_item_checks
 from llma_assets.definitions import defs
 from llma_assets.lake import Lake
 from llma_assets.partitions import lineage_mapping, partition_key, team_day_of, team_days_partitions, window_mapping

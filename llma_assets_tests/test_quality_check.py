@@ -6,9 +6,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from llma_assets.checks.structure import findings, quality_result
 from llma_assets.definitions import defs
 from llma_assets.lake import Lake
-from llma_assets.quality_check import findings, quality_result
 from llma_assets.settings import Settings
 from llma_assets.team_day import TeamDay
 

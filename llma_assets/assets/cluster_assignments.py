@@ -11,11 +11,11 @@ from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, m
 from llma_assets.clustering.result import ClusteringParams, Method
 from llma_assets.clustering_jobs import clustering_jobs
 from llma_assets.partitions import team_days_partitions, window_mapping
+from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
 from llma_assets.stages.cluster_assignments import ClusterWindow
-from llma_assets.stages.report import StageReport
 from llma_assets.team_day import TeamDay
 
 

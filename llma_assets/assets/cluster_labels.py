@@ -10,11 +10,11 @@ from llma_assets.assets.cluster_lineage import cluster_lineage
 from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
 from llma_assets.llm.task import LlmTask
 from llma_assets.partitions import team_days_partitions
+from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.clock import Clock
 from llma_assets.resources.lake import LakeResource
 from llma_assets.resources.providers import Providers
 from llma_assets.stages.cluster_labels import LabelClusters
-from llma_assets.stages.report import StageReport
 from llma_assets.team_day import TeamDay
 
 

@@ -8,11 +8,11 @@ import dagster as dg
 from llma_assets.assets.cluster_events import cluster_events
 from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
 from llma_assets.partitions import team_days_partitions
+from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
 from llma_assets.stages.cluster_report import BuildReport
-from llma_assets.stages.report import StageReport
 from llma_assets.team_day import TeamDay
 
 

@@ -9,11 +9,11 @@ from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, m
 from llma_assets.assets.trace_summaries import trace_summaries
 from llma_assets.llm.task import LlmTask
 from llma_assets.partitions import team_days_partitions
+from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.clock import Clock
 from llma_assets.resources.lake import LakeResource
 from llma_assets.resources.providers import Providers
 from llma_assets.stages.embeddings import EmbedDay
-from llma_assets.stages.report import StageReport
 from llma_assets.team_day import TeamDay
 
 

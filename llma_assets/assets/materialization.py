@@ -9,7 +9,7 @@ import dagster as dg
 from llma_assets.errors import WaitingForBatch
 from llma_assets.partitions import team_day_of
 from llma_assets.presentation.markdown import preview
-from llma_assets.stages.report import StageReport
+from llma_assets.reporting.stage_report import StageReport
 from llma_assets.team_day import TeamDay
 
 OWNERS = ["team:llm-analytics"]

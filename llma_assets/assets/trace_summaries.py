@@ -9,12 +9,12 @@ from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, m
 from llma_assets.clustering_jobs import clustering_jobs
 from llma_assets.llm.task import LlmTask
 from llma_assets.partitions import team_days_partitions
+from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.clock import Clock
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.resources.providers import Providers
 from llma_assets.settings import load_settings
-from llma_assets.stages.report import StageReport
 from llma_assets.stages.trace_summaries import SummarizeDay
 from llma_assets.team_day import TeamDay
 

@@ -9,10 +9,10 @@ from llma_assets.alerts.outbox import Outbox
 from llma_assets.alerts.webhook import URL_VARIABLE, Webhook, webhook_from_environment
 from llma_assets.errors import LlmaError
 from llma_assets.lake import Lake
+from llma_assets.redaction.redactor import Redactor
 from llma_assets.resources.clock import Clock
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import Settings, load_settings
-from llma_assets.traces.redaction import Redactor
 
 
 @dg.sensor(

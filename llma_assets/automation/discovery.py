@@ -12,15 +12,15 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from llma_assets.checks import count_items
+from llma_assets.checks.zero_items import count_items
 from llma_assets.clustering_jobs import ClusteringJob, clustering_jobs, enabled_jobs
 from llma_assets.lake import Lake
-from llma_assets.llm.batch_state import waits_for_batch
+from llma_assets.llm.batch.state import waits_for_batch
 from llma_assets.llm.budget import budget_of
 from llma_assets.resources.event_source import DayStats, TraceEventSource
 from llma_assets.settings import Settings
-from llma_assets.stages.window import combine, embeddings_version, is_part, summaries_version, whole_version
 from llma_assets.team_day import TeamDay
+from llma_assets.versions import combine, embeddings_version, is_part, summaries_version, whole_version
 from llma_assets.vocabulary import ItemStatus, Level, Reason
 
 _IN_BATCH = "its summaries are being made in a batch"

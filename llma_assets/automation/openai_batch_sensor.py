@@ -10,7 +10,7 @@ from llma_assets.automation.requests import request_for
 from llma_assets.errors import FailFast, LlmaError
 from llma_assets.jobs import summarize_traces
 from llma_assets.lake import Lake
-from llma_assets.llm.batch_state import BatchState, waits_for_batch
+from llma_assets.llm.batch.state import BatchState, waits_for_batch
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import Settings, load_settings
 from llma_assets.team_day import TeamDay
@@ -66,7 +66,7 @@ def ended_batches(settings: Settings, batch_ids: Sequence[str]) -> tuple[set[str
         FailFast, RetryLater: none of the batches can be asked about.
     """
     from llma_assets.llm.background import BackgroundLoop
-    from llma_assets.llm.batch_api import BatchApi
+    from llma_assets.llm.batch.api import BatchApi
     from llma_assets.llm.summarizer import MODEL_SETTING
     from llma_assets.llm.work import access_without_task
 

@@ -11,8 +11,8 @@ from llma_assets.errors import InputRejected
 from llma_assets.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from llma_assets.estimation.estimate import Estimate, StageEstimate
     from llma_assets.llm.tokens import Range
-    from llma_assets.stages.estimate import Estimate, StageEstimate
 
 UNKNOWN = "unknown; set LLMA_PRICES"
 
@@ -36,9 +36,9 @@ def estimate(
     settings = _settings(project.settings, provider, model)
 
     from llma_assets.definitions import resources
+    from llma_assets.estimation.estimate import EstimateBackfill
     from llma_assets.resources.clock import Clock
     from llma_assets.resources.event_source import TraceEventSource
-    from llma_assets.stages.estimate import EstimateBackfill
 
     source = resources(settings)["event_source"]
     assert isinstance(source, TraceEventSource)

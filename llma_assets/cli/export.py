@@ -32,8 +32,8 @@ def export(
 ) -> None:
     """Write items with their clusters, figures and summaries to a file: those of a clustering run, of one cluster of
     it, or of a team's days. A file appears when it is whole."""
-    from llma_assets.export.formats import FORMATS
-    from llma_assets.export.out_file import checked_out, out_file
+    from llma_assets.queries.export.formats import FORMATS
+    from llma_assets.queries.export.out_file import checked_out, out_file
 
     if form not in (*FORMATS, DOCUMENT):
         raise InputRejected(f"--format: {form!r} is not one of {', '.join((*FORMATS, DOCUMENT))}")
@@ -55,7 +55,7 @@ def export(
 
 def _of_run(project: Project, form: str, run: str, cluster: int | None) -> Write:
     from llma_assets.cli.clusters import run_document, run_row
-    from llma_assets.export.rows import COLUMNS, ExportRows
+    from llma_assets.queries.export.rows import COLUMNS, ExportRows
 
     row = run_row(project, run, "--run")
     if form == DOCUMENT:
@@ -72,7 +72,7 @@ def _of_run(project: Project, form: str, run: str, cluster: int | None) -> Write
     with_texts = not project.settings.min_users_per_cluster
 
     def write(file: BinaryIO) -> int:
-        from llma_assets.export.formats import write_rows
+        from llma_assets.queries.export.formats import write_rows
 
         with project.views() as connection:
             return write_rows(ExportRows(connection, with_texts).of_run(row, cluster), COLUMNS, form, file)
@@ -81,7 +81,7 @@ def _of_run(project: Project, form: str, run: str, cluster: int | None) -> Write
 
 
 def _of_days(project: Project, form: str, team: str | None, first: str | None, to: str | None, level: str) -> Write:
-    from llma_assets.export.rows import COLUMNS, ExportRows
+    from llma_assets.queries.export.rows import COLUMNS, ExportRows
 
     if team is None or first is None:
         raise InputRejected("--run or --team with --from: say which items are wanted")
@@ -95,7 +95,7 @@ def _of_days(project: Project, form: str, team: str | None, first: str | None, t
     with_texts = not project.settings.min_users_per_cluster
 
     def write(file: BinaryIO) -> int:
-        from llma_assets.export.formats import write_rows
+        from llma_assets.queries.export.formats import write_rows
 
         with project.views() as connection:
             batches = ExportRows(connection, with_texts).of_days(project.lake, team, wanted, begin, end)

@@ -204,8 +204,8 @@ def _say_what_matches(team: str, job: ClusteringJob, settings: Settings) -> None
         return
     from llma_assets.definitions import resources
     from llma_assets.lake import Lake
+    from llma_assets.readers.job_items import jobs_of_day
     from llma_assets.resources.event_source import TraceEventSource
-    from llma_assets.stages.job_items import jobs_of_day
 
     source, day = resources(settings)["event_source"], Lake(settings.lake).days("trace_events", team)[-1]
     assert isinstance(source, TraceEventSource)

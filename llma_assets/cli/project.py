@@ -22,7 +22,7 @@ class Project:
 
     def rows(self, text: str, parameters: dict[str, Any] | None = None) -> Rows:
         """The rows of one query over the views."""
-        from llma_assets.views import query
+        from llma_assets.queries.views import query
 
         with self.views() as connection:
             table = query(connection, text, parameters)
@@ -43,15 +43,15 @@ class Project:
     @contextmanager
     def views(self) -> Iterator[Any]:
         """A locked-down connection that sees the views."""
+        from llma_assets.queries.views import open_views
         from llma_assets.resources.duckdb import duckdb_resource
-        from llma_assets.views import open_views
 
         with open_views(self.lake, self.settings, duckdb_resource(self.settings)) as connection:
             yield connection
 
     def refresh_views_file(self) -> None:
         """Make `llma.duckdb` fit this program, for DuckDB shells."""
-        from llma_assets.views import write_views_file
+        from llma_assets.queries.views import write_views_file
 
         write_views_file(self.lake, self.settings)
 

@@ -29,7 +29,7 @@ def report(
     """The cluster explorer as one file: the day's page, made anew where what it tells has changed."""
     if level not in (None, "trace", "generation"):
         raise InputRejected(f"--level: {level!r} is not one of trace, generation")
-    from llma_assets.export.out_file import checked_out, out_file
+    from llma_assets.queries.export.out_file import checked_out, out_file
 
     project = Project()
     target = None if out is None else checked_out(out, project.lake, force)

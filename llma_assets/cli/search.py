@@ -25,7 +25,7 @@ def search(
 ) -> None:
     """Find items by meaning: the question gets a vector by the model that made those of the summaries, and the nearest
     ones are listed, each with its cluster in the newest clustering run that holds it."""
-    from llma_assets.search import MAX_LIMIT, Scope, checked_question, newest_model
+    from llma_assets.queries.search import MAX_LIMIT, Scope, checked_question, newest_model
 
     asked = checked_question(question)
     if not 1 <= limit <= MAX_LIMIT:
@@ -52,9 +52,9 @@ def search(
 def _ask(project: Project, connection: Any, scope: Any, searched: Any, question: str, limit: int) -> list[Any]:
     """The rows; the one call that a remote embedder takes is charged to the team's present day, and recorded."""
     from llma_assets.llm.task import LlmTask
+    from llma_assets.queries.search import check_model, nearest_items, question_vector
     from llma_assets.resources.clock import Clock
     from llma_assets.resources.providers import Providers, embedder_model
-    from llma_assets.search import check_model, nearest_items, question_vector
 
     settings, clock = project.settings, Clock()
     # Before anything is opened, recorded or sent.

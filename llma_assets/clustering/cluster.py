@@ -13,7 +13,7 @@ from llma_assets.clustering.neighborhood import Neighborhood
 from llma_assets.clustering.projection import project
 from llma_assets.clustering.quality import FIGURES, diversity, layout_silhouette, silhouettes
 from llma_assets.clustering.ranking import centroid_distances, centroids, exemplars, ranks, renumber
-from llma_assets.clustering.reference import group_by_reference
+from llma_assets.clustering.references.umap_hdbscan import group_by_reference
 from llma_assets.clustering.result import (
     ALGORITHM_VERSION,
     NOISE,

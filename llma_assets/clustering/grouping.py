@@ -10,10 +10,10 @@ from llma_assets.clustering.density import Crowd, relative_copies
 from llma_assets.clustering.graph import own_shares, spread_labels
 from llma_assets.clustering.guards import NO_STRUCTURE, Climb, Rung, climb, is_degenerate
 from llma_assets.clustering.holding import Held, hold
-from llma_assets.clustering.kmeans import by_means
 from llma_assets.clustering.neighborhood import Neighborhood
 from llma_assets.clustering.outliers import core_distances, isolated, outlier_scores
 from llma_assets.clustering.quality import silhouettes
+from llma_assets.clustering.references.kmeans import by_means
 from llma_assets.clustering.result import NOISE, UNSEEN, ClusteringParams
 from llma_assets.clustering.vectors import Folded, fold
 

@@ -17,8 +17,8 @@ from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.policy import RetryPolicy
 from llma_assets.llm.recorder import Recorder
 from llma_assets.llm.task import LlmTask
+from llma_assets.redaction.redactor import Redactor
 from llma_assets.settings import Settings
-from llma_assets.traces.redaction import Redactor
 
 # What is left of the time that Dagster gives the job: vectors come after summaries, names in a shorter one.
 MAX_DEADLINE_S = {"embeddings": 1_200.0, "cluster_labels": 1_200.0}

@@ -19,12 +19,12 @@ from llma_assets.embedding.embedder import Embedder
 from llma_assets.labeling.label import ClusterEvidence, Label
 from llma_assets.lake import Lake
 from llma_assets.llm.task import LlmTask
+from llma_assets.reporting.stage_report import StageReport
 from llma_assets.settings import Settings, load_settings
-from llma_assets.stages.report import StageReport
 from llma_assets.summarization.outcome import Summarizer
 
 if TYPE_CHECKING:
-    from llma_assets.traces.redaction import Redactor
+    from llma_assets.redaction.redactor import Redactor
 
 Provider = TypeVar("Provider", bound="Summarizer | Embedder | Labeler")
 
@@ -105,7 +105,7 @@ class Providers(dg.ConfigurableResource):
     @contextmanager
     def open_summarizer(self, task: LlmTask, lake: Lake, now: Callable[[], datetime]) -> Iterator[Opened[Summarizer]]:
         """The configured summarizer, for one task."""
-        from llma_assets.llm.batch_state import abandon, waits_for_batch
+        from llma_assets.llm.batch.state import abandon, waits_for_batch
 
         settings = self.settings()
         if settings.summarizer != "openai":
@@ -116,7 +116,7 @@ class Providers(dg.ConfigurableResource):
             yield Opened(ExtractiveSummarizer(settings.summary_mode, redactor is not None), redactor)
             abandon(lake, task.team_day)
             return
-        from llma_assets.llm.batch_summarizer import OpenAIBatchSummarizer
+        from llma_assets.llm.batch.summarizer import OpenAIBatchSummarizer
         from llma_assets.llm.summarizer import OpenAISummarizer
         from llma_assets.llm.work import opened, redactor_for
 

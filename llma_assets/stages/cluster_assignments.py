@@ -18,16 +18,16 @@ from llma_assets.clustering_jobs import ClusteringJob, enabled_jobs
 from llma_assets.emission.identity import clustering_run_id, seed_of
 from llma_assets.errors import InputRejected, PartitionMissing
 from llma_assets.lake import Lake
+from llma_assets.lake.retract import retract
+from llma_assets.readers.earlier_run import EarlierClusters, look_back
+from llma_assets.readers.job_items import items_of_jobs
+from llma_assets.readers.matrix import to_matrix
+from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.schemas import CLUSTER_ASSIGNMENTS
-from llma_assets.stages.earlier_run import EarlierClusters, look_back
-from llma_assets.stages.job_items import items_of_jobs
-from llma_assets.stages.matrix import to_matrix
-from llma_assets.stages.report import StageReport
-from llma_assets.stages.retract import retract
-from llma_assets.stages.window import is_version_of, window_version
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.sampling import sample_by_day
+from llma_assets.versions import is_version_of, window_version
 from llma_assets.vocabulary import ItemStatus, Reason, RunStatus
 
 TABLE = "cluster_assignments"

@@ -12,12 +12,12 @@ from llma_assets.emission.cluster_event import cluster_events
 from llma_assets.errors import PartitionMissing
 from llma_assets.labeling.lower_floor import told_label
 from llma_assets.lake import Lake
+from llma_assets.readers.day_tables import changes_table, clusters_table, rows_of
+from llma_assets.readers.lineage_chain import lineages
+from llma_assets.reporting.stage_report import StageReport
 from llma_assets.schemas import CLUSTER_EVENTS
-from llma_assets.stages.day_tables import changes_table, clusters_table, rows_of
-from llma_assets.stages.lineage_chain import lineages
-from llma_assets.stages.report import StageReport
-from llma_assets.stages.window import is_part, version_of_part
 from llma_assets.team_day import TeamDay
+from llma_assets.versions import is_part, version_of_part
 
 TABLE = "cluster_events"
 

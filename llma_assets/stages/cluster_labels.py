@@ -17,15 +17,15 @@ from llma_assets.labeling.label import ClusterEvidence, ItemEvidence, Label
 from llma_assets.labeling.naming import NameReason
 from llma_assets.lake import Lake
 from llma_assets.lake.checkpoints import Checkpoint
+from llma_assets.naming.earlier_names import EarlierName, EarlierNames, label_of, without_clashes
+from llma_assets.naming.theme_names import COLUMNS as THEME_COLUMNS
+from llma_assets.naming.theme_names import as_json, is_settled, name_themes
 from llma_assets.presentation.cluster_map import cluster_map
+from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.providers import Labeler
 from llma_assets.schemas import CLUSTER_LABELS
-from llma_assets.stages.names import EarlierName, EarlierNames, label_of, without_clashes
-from llma_assets.stages.report import StageReport
-from llma_assets.stages.theme_names import COLUMNS as THEME_COLUMNS
-from llma_assets.stages.theme_names import as_json, is_settled, name_themes
-from llma_assets.stages.window import run_days, version_of_part
 from llma_assets.team_day import TeamDay
+from llma_assets.versions import run_days, version_of_part
 from llma_assets.vocabulary import Level
 
 TABLE = "cluster_labels"

@@ -16,8 +16,8 @@ from llma_assets.lake import Lake, Written
 from llma_assets.lineage.edge import Change, Edge, Unmatched
 from llma_assets.lineage.identity import RunKey, RunKind, earlier_run
 from llma_assets.lineage.match import Snapshot, all_born, match
+from llma_assets.reporting.stage_report import StageReport, count_outcomes
 from llma_assets.schemas import CLUSTER_LINEAGE
-from llma_assets.stages.report import StageReport, count_outcomes
 from llma_assets.team_day import TeamDay
 
 TABLE = "cluster_lineage"

@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 from llma_assets.clustering.result import NOISE
 from llma_assets.emission.metrics import Traffic, metrics_of_groups
 from llma_assets.lake import Lake
+from llma_assets.reporting.stage_report import StageReport
 from llma_assets.schemas import CLUSTER_METRICS
-from llma_assets.stages.report import StageReport
-from llma_assets.stages.window import run_days
 from llma_assets.team_day import TeamDay
+from llma_assets.versions import run_days
 from llma_assets.vocabulary import MetricsKind
 
 TABLE = "cluster_metrics"

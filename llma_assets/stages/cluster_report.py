@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from llma_assets import __version__
+from llma_assets.checks.structure import findings
 from llma_assets.explorer import packing
 from llma_assets.explorer.content import Content
 from llma_assets.explorer.detail import Json, Omitted, detail, excerpt
@@ -19,16 +20,15 @@ from llma_assets.explorer.page import render_page
 from llma_assets.explorer.report import RunData, report, run_document, skipped_run
 from llma_assets.explorer.shortening import shortened
 from llma_assets.lake import Lake
-from llma_assets.quality_check import findings
+from llma_assets.readers.report_rows import TREND_DAYS, ReportRows
+from llma_assets.readers.report_texts import ItemTexts, ShownText, WantedText
+from llma_assets.redaction.redactor import Redactor
+from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.schemas import CLUSTER_REPORT, REPORT_PAGE
 from llma_assets.settings import Settings
-from llma_assets.stages.report import StageReport
-from llma_assets.stages.report_rows import TREND_DAYS, ReportRows
-from llma_assets.stages.report_texts import ItemTexts, ShownText, WantedText
-from llma_assets.stages.window import run_days
 from llma_assets.team_day import TeamDay
-from llma_assets.traces.redaction import Redactor
+from llma_assets.versions import run_days
 
 TABLE = "cluster_report"
 # Part of the version of every page: raised whenever the same rows give another one.

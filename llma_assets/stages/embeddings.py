@@ -14,16 +14,16 @@ from llma_assets.embedding.embedder import Embedder, check_vectors
 from llma_assets.errors import BudgetExhausted
 from llma_assets.lake import Lake
 from llma_assets.lake.checkpoints import Checkpoint
+from llma_assets.readers.matrix import to_matrix
+from llma_assets.reporting.progress import Progress
+from llma_assets.reporting.stage_report import StageReport, commonest_reason, count_outcomes
 from llma_assets.schemas import EMBEDDINGS
-from llma_assets.stages.matrix import to_matrix
-from llma_assets.stages.progress import Progress
-from llma_assets.stages.report import StageReport, commonest_reason, count_outcomes
-from llma_assets.stages.window import embeddings_version, version_of_part
 from llma_assets.summarization.extractive import request_bullets
 from llma_assets.summarization.flow import flow_labels
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.summarization.summary import embedding_text
 from llma_assets.team_day import TeamDay
+from llma_assets.versions import embeddings_version, version_of_part
 from llma_assets.vocabulary import ItemStatus, Reason
 
 TABLE = "embeddings"

@@ -15,21 +15,21 @@ from llma_assets.emission.identity import summary_uuid
 from llma_assets.errors import BudgetExhausted, LlmaError
 from llma_assets.lake import Lake
 from llma_assets.lake.checkpoints import Checkpoint
+from llma_assets.lake.retract import retract
+from llma_assets.readers.job_items import WantedItems, wanted_items
+from llma_assets.redaction.redactor import Redactor
+from llma_assets.reporting.progress import Progress
+from llma_assets.reporting.stage_report import StageReport, commonest_reason, count_outcomes
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.schemas import TRACE_SUMMARIES
 from llma_assets.settings import Settings
-from llma_assets.stages.job_items import WantedItems, wanted_items
-from llma_assets.stages.progress import Progress
-from llma_assets.stages.report import StageReport, commonest_reason, count_outcomes
-from llma_assets.stages.retract import retract
-from llma_assets.stages.window import summaries_version, version_of_part
 from llma_assets.summarization.outcome import ItemText, Keep, Summarizer, SummaryOutcome
 from llma_assets.summarization.summary import Note
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.event import Event
-from llma_assets.traces.redaction import Redactor
 from llma_assets.traces.sampling import sample_by_hour
 from llma_assets.traces.text import render_generation, render_trace
+from llma_assets.versions import summaries_version, version_of_part
 from llma_assets.vocabulary import ItemStatus, Level, Reason
 
 TABLE = "trace_summaries"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from llma_assets.alerts.message import message, request
-from llma_assets.traces.redaction import Redactor
+from llma_assets.redaction.redactor import Redactor
 
 HOSTILE = [
     "<!channel> wake up",

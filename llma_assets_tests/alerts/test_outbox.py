@@ -20,11 +20,11 @@ from planted_alerts import DAY, finding, write
 from real_traces import demo_events
 from receiver import Receiver, free_port, receiving
 
-from llma_assets.alert_checks import CHECKS
 from llma_assets.alerts.outbox import Outbox, Tally
 from llma_assets.alerts.record import FIRST_WAIT_S, MAX_WAIT_S, DeliveryRecord, wait_s
 from llma_assets.alerts.webhook import Webhook
 from llma_assets.automation.alert_sensor import alert_sensor, redact_for
+from llma_assets.checks.findings import CHECKS
 from llma_assets.cli.project import Project
 from llma_assets.definitions import defs, resources
 from llma_assets.errors import PartitionLocked
@@ -227,7 +227,7 @@ def test_two_do_not_send_at_the_same_time(lake: Lake, receiver: Receiver) -> Non
 KILLED = """
 import logging, sys
 from datetime import datetime
-from llma_assets.alert_checks import CHECKS
+from llma_assets.checks.findings import CHECKS
 from llma_assets.alerts.outbox import Outbox
 from llma_assets.alerts.webhook import Webhook
 from llma_assets.findings.finding import Kind

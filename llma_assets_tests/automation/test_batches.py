@@ -14,9 +14,9 @@ from llma_assets.definitions import resources
 from llma_assets.instance import execute
 from llma_assets.lake import Lake
 from llma_assets.partitions import team_day_of
+from llma_assets.queries.views import open_views, query
 from llma_assets.resources.duckdb import duckdb_resource
 from llma_assets.settings import load_settings
-from llma_assets.views import open_views, query
 
 pytest_plugins = ["llm_fixtures"]
 

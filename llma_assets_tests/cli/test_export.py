@@ -24,9 +24,9 @@ from llma_assets.cli.clusters import clusters
 from llma_assets.cli.export import export
 from llma_assets.cli.project import Project
 from llma_assets.errors import InputRejected
-from llma_assets.export.out_file import checked_out, out_file
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
+from llma_assets.queries.export.out_file import checked_out, out_file
 from llma_assets.schemas import CLUSTER_ASSIGNMENTS
 from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters

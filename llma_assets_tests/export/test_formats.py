@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import csv, parquet
 
-from llma_assets.export.formats import write_rows
+from llma_assets.queries.export.formats import write_rows
 
 SCHEMA = pa.schema(
     [

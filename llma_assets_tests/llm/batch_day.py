@@ -10,7 +10,7 @@ from server import CHAT_MODEL
 from llma_assets.errors import WaitingForBatch
 from llma_assets.lake import Lake
 from llma_assets.llm.access import Access
-from llma_assets.llm.batch_summarizer import OpenAIBatchSummarizer
+from llma_assets.llm.batch.summarizer import OpenAIBatchSummarizer
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.task import LlmTask
 from llma_assets.summarization.outcome import ItemText, SummaryOutcome

@@ -20,11 +20,11 @@ from llma_assets.llm.embedder import OpenAIEmbedder
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.labeler import OpenAILabeler
 from llma_assets.llm.summarizer import OpenAISummarizer
+from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.clock import Clock
 from llma_assets.settings import load_settings
 from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.stages.embeddings import EmbedDay
-from llma_assets.stages.report import StageReport
 from llma_assets.team_day import TeamDay
 
 DAY = TeamDay("acme", date(2025, 6, 2))

@@ -22,9 +22,9 @@ from llma_assets.labeling.response import same_titles
 from llma_assets.lake import Lake
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.labeler import OpenAILabeler
+from llma_assets.reporting.stage_report import StageReport
 from llma_assets.schemas import CLUSTER_LABELS, TRACE_SUMMARIES
 from llma_assets.stages.cluster_labels import LabelClusters
-from llma_assets.stages.report import StageReport
 from llma_assets.team_day import TeamDay
 
 pytest_plugins = ["llm_fixtures"]

@@ -12,8 +12,8 @@ from server import Altered, Reply, Server
 
 from llma_assets.errors import WaitingForBatch
 from llma_assets.lake import Lake
-from llma_assets.llm.batch_api import BatchApi
-from llma_assets.llm.batch_state import BatchState
+from llma_assets.llm.batch.api import BatchApi
+from llma_assets.llm.batch.state import BatchState
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.vocabulary import Reason
 

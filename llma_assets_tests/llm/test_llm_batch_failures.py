@@ -9,7 +9,7 @@ from server import KEY, Altered, Reply, Server
 
 from llma_assets.errors import FailFast, RetryLater
 from llma_assets.lake import Lake
-from llma_assets.llm import batch_summarizer
+from llma_assets.llm.batch import summarizer as batch_summarizer
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.vocabulary import Reason
 

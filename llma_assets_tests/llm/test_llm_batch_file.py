@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llma_assets.llm.batch_file import RequestFile, ResultFile, read_result, request_line
+from llma_assets.llm.batch.file import RequestFile, ResultFile, read_result, request_line
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

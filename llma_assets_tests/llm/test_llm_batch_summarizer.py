@@ -14,8 +14,9 @@ from server import CHAT_MODEL, Reply, Server
 
 from llma_assets.errors import BudgetExhausted, InputRejected, RetryLater, WaitingForBatch
 from llma_assets.lake import Lake
-from llma_assets.llm import batch_file, batch_submit
 from llma_assets.llm.access import Access
+from llma_assets.llm.batch import file as batch_file
+from llma_assets.llm.batch import submit as batch_submit
 from llma_assets.llm.budget import Budget
 from llma_assets.llm.call_record import CallRecord
 from llma_assets.llm.endpoint import Endpoint

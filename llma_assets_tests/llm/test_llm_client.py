@@ -17,8 +17,8 @@ from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.policy import RetryPolicy
 from llma_assets.llm.recorder import NullRecorder
 from llma_assets.llm.summarizer import OpenAISummarizer
+from llma_assets.redaction.redactor import Redactor
 from llma_assets.summarization.outcome import ItemText, SummaryOutcome
-from llma_assets.traces.redaction import Redactor
 from llma_assets.vocabulary import Reason
 
 pytest_plugins = ["llm_fixtures"]

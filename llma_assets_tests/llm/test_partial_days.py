@@ -17,7 +17,7 @@ from llma_assets.lake import Lake
 from llma_assets.llm.budget import budget_of
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.settings import load_settings
-from llma_assets.stages.window import is_part
+from llma_assets.versions import is_part
 
 pytest_plugins = ["llm_fixtures"]
 

@@ -19,7 +19,7 @@ from llma_assets.errors import FailFast, RetryLater
 from llma_assets.lake import Lake
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.stages.cluster_events import EmitEvents
-from llma_assets.stages.window import is_part, whole_version
+from llma_assets.versions import is_part, whole_version
 
 pytest_plugins = ["llm_fixtures"]
 

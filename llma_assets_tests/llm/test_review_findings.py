@@ -21,11 +21,12 @@ from server import CHAT_MODEL, EMBEDDING_MODEL, Reply, Server
 from llma_assets.automation.openai_batch_sensor import openai_batch_sensor
 from llma_assets.definitions import resources
 from llma_assets.errors import BudgetExhausted, FailFast, RetryLater, WaitingForBatch
+from llma_assets.estimation.estimate import EstimateBackfill
 from llma_assets.instance import execute
 from llma_assets.lake import Lake
 from llma_assets.llm.access import Access
-from llma_assets.llm.batch_state import BatchState
-from llma_assets.llm.batch_summarizer import OpenAIBatchSummarizer
+from llma_assets.llm.batch.state import BatchState
+from llma_assets.llm.batch.summarizer import OpenAIBatchSummarizer
 from llma_assets.llm.budget import Budget
 from llma_assets.llm.embedder import OpenAIEmbedder
 from llma_assets.llm.endpoint import Endpoint
@@ -34,13 +35,12 @@ from llma_assets.llm.summarizer import OpenAISummarizer
 from llma_assets.llm.task import LlmTask
 from llma_assets.llm.work import opened
 from llma_assets.partitions import team_day_of
+from llma_assets.queries.views import open_views, query
 from llma_assets.resources.duckdb import duckdb_resource
 from llma_assets.resources.providers import Providers
 from llma_assets.settings import load_settings
 from llma_assets.stages.embeddings import EmbedDay
-from llma_assets.stages.estimate import EstimateBackfill
 from llma_assets.summarization.outcome import ItemText, SummaryOutcome
-from llma_assets.views import open_views, query
 from llma_assets.vocabulary import Reason
 
 pytest_plugins = ["llm_fixtures"]

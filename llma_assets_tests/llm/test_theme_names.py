@@ -23,12 +23,12 @@ from llma_assets.lake import Lake
 from llma_assets.llm.budget import budget_of
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.labeler import OpenAILabeler
+from llma_assets.reporting.stage_report import StageReport
 from llma_assets.settings import load_settings
 from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
-from llma_assets.stages.report import StageReport
-from llma_assets.stages.window import is_part
 from llma_assets.team_day import TeamDay
+from llma_assets.versions import is_part
 
 pytest_plugins = ["llm_fixtures"]
 

@@ -12,6 +12,7 @@ from llma_assets.definitions import resources
 from llma_assets.embedding.lsa import LsaEmbedder
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
+from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.event_source import LakeEventSource
 from llma_assets.settings import load_settings
 from llma_assets.stages.cluster_assignments import ClusterWindow
@@ -20,7 +21,6 @@ from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.stages.cluster_lineage import MatchClusters
 from llma_assets.stages.cluster_metrics import MeasureClusters
 from llma_assets.stages.embeddings import EmbedDay
-from llma_assets.stages.report import StageReport
 from llma_assets.stages.trace_summaries import SummarizeDay
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.summarization.outcome import Summarizer

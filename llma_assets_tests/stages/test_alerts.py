@@ -18,21 +18,21 @@ from planted import items, plant
 from planted_alerts import finding, write
 from real_traces import NOW, demo_events
 
-from llma_assets.alert_checks import CHECKS, coverage_result, drift_result, findings_result
+from llma_assets.checks.findings import CHECKS, coverage_result, drift_result, findings_result
 from llma_assets.definitions import defs
 from llma_assets.errors import PartitionMissing
 from llma_assets.findings.finding import Kind
 from llma_assets.instance import execute
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
+from llma_assets.readers.coverage import window_coverage
+from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.clock import Clock
 from llma_assets.schemas import EMBEDDINGS, TRACE_SUMMARIES
 from llma_assets.settings import load_settings
 from llma_assets.stages.cluster_alerts import FindAlerts
 from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
-from llma_assets.stages.coverage import window_coverage
-from llma_assets.stages.report import StageReport
 from llma_assets.team_day import TeamDay
 
 DAYS = [TeamDay("acme", date(2026, 1, n)) for n in range(1, 20)]

@@ -11,10 +11,10 @@ from llma_assets.assets.materialization import metadata
 from llma_assets.emission.identity import clustering_run_id
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
+from llma_assets.reporting.stage_report import StageReport
 from llma_assets.schemas import CLUSTER_ASSIGNMENTS, CLUSTER_LABELS
 from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
-from llma_assets.stages.report import StageReport
 from llma_assets.team_day import TeamDay
 
 DAYS = [TeamDay("acme", date(2026, 1, n)) for n in (1, 2)]

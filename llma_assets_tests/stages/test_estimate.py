@@ -11,14 +11,14 @@ import pytest
 from pipeline import LOG, source, summarize
 from real_traces import NOW, demo_events
 
+from llma_assets.estimation import backfill_items
+from llma_assets.estimation.estimate import Estimate, EstimateBackfill, StageEstimate, _all
 from llma_assets.lake import Lake
 from llma_assets.llm.access import Access
 from llma_assets.llm.prompts import load_prompt
 from llma_assets.llm.summarizer import OpenAISummarizer
 from llma_assets.llm.tokens import OPENAI_TOKENS_PER_PIECE, Range, pieces_of
 from llma_assets.settings import load_settings
-from llma_assets.stages import backfill_items
-from llma_assets.stages.estimate import Estimate, EstimateBackfill, StageEstimate, _all
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.summarization.outcome import ItemText, Keep, SummaryOutcome, forget
 from llma_assets.team_day import TeamDay

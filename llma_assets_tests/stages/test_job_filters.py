@@ -17,9 +17,9 @@ from llma_assets.clustering_jobs.edit import edit_jobs
 from llma_assets.clustering_jobs.filters import parse_filter
 from llma_assets.clustering_jobs.job import TeamJobs
 from llma_assets.errors import InputRejected
+from llma_assets.estimation.estimate import EstimateBackfill
 from llma_assets.lake import Lake
 from llma_assets.settings import load_settings
-from llma_assets.stages.estimate import EstimateBackfill
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import Level

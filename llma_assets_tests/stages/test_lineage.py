@@ -12,15 +12,15 @@ import pytest
 from pipeline import LOG, match_clusters, measure
 from planted import items, plant, run_row
 
-from llma_assets.checks import zero_item_result
+from llma_assets.checks.zero_items import zero_item_result
 from llma_assets.cli.project import Project
 from llma_assets.errors import PartitionMissing
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
+from llma_assets.readers.lineage_chain import lineages, way_back
 from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.stages.cluster_lineage import MatchClusters
-from llma_assets.stages.lineage_chain import lineages, way_back
 from llma_assets.team_day import TeamDay
 
 DAYS = [TeamDay("acme", date(2026, 1, n)) for n in range(1, 10)]

@@ -11,7 +11,7 @@ from pipeline import LOG, match_clusters, measure, source
 from planted import items, plant, summary_row
 from real_traces import NOW
 
-from llma_assets.alert_checks import findings_result
+from llma_assets.checks.findings import findings_result
 from llma_assets.cli.clusters import clusters
 from llma_assets.cli.export import export
 from llma_assets.cli.project import Project

@@ -12,13 +12,13 @@ from server import CHAT_MODEL, EMBEDDING_MODEL, Server
 from llma_assets.clustering_jobs import clustering_jobs
 from llma_assets.lake import Lake
 from llma_assets.llm.task import LlmTask
+from llma_assets.redaction.redactor import Redactor
 from llma_assets.resources.providers import Providers
 from llma_assets.settings import load_settings
 from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.stages.embeddings import EmbedDay
 from llma_assets.stages.trace_summaries import SummarizeDay
 from llma_assets.team_day import TeamDay
-from llma_assets.traces.redaction import Redactor
 
 pytest_plugins = ["llm_fixtures"]
 

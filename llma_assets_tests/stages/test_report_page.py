@@ -15,7 +15,7 @@ from planted import items, plant, run_row
 from real_traces import demo_events
 from report_day import DAYS, build, finish, page, stage
 
-from llma_assets.checks import zero_item_result
+from llma_assets.checks.zero_items import zero_item_result
 from llma_assets.errors import PartitionMissing
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
@@ -232,7 +232,7 @@ def test_a_page_never_passes_its_size_and_gives_up_the_least_first(real: Lake) -
 
 
 def test_a_long_text_is_shown_by_what_its_summary_refers_to(real: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llma_assets.stages.report_texts.MAX_WHOLE_CHARS", 3_000)
+    monkeypatch.setattr("llma_assets.readers.report_texts.MAX_WHOLE_CHARS", 3_000)
     build(real, DAY)
     read = page(real, DAY)
     told = read.details(read.report["runs"][0]).values()
@@ -341,7 +341,7 @@ def test_items_without_a_summary_are_shown_without_a_title(lake: Lake) -> None:
 
 
 def test_a_failing_redaction_shows_no_text(real: Lake, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
-    from llma_assets.traces.redaction import Redactor
+    from llma_assets.redaction.redactor import Redactor
 
     def failing(self: Redactor, value: Any) -> Any:
         raise RecursionError(f"cannot read {SECRET}")

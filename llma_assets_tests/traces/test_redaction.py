@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from llm.llm_items import real_items
 
 from llma_assets.errors import InputRejected
-from llma_assets.traces.redaction import MAX_PATTERN_CHARS, Redactor
-from llma_assets.traces.redaction_personal import is_card
+from llma_assets.redaction.personal import is_card
+from llma_assets.redaction.redactor import MAX_PATTERN_CHARS, Redactor
 
 ALNUM = "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1eF3hJ5kL7"
 HEX = "0123456789abcdef" * 2

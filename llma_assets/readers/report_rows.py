@@ -15,10 +15,10 @@ from llma_assets.explorer.report import RunData
 from llma_assets.labeling.lower_floor import keeps_floor
 from llma_assets.lake import Lake
 from llma_assets.lineage.identity import lineage_id
+from llma_assets.readers.lineage_chain import PassedRun, way_back
 from llma_assets.stages.cluster_metrics import FIGURES, metrics_rows, with_common_names
-from llma_assets.stages.lineage_chain import PassedRun, way_back
-from llma_assets.stages.window import run_days
 from llma_assets.team_day import TeamDay
+from llma_assets.versions import run_days
 from llma_assets.vocabulary import MetricsKind
 
 # Days of a trend, and how far back a run can be compared.

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from llma_assets.errors import InputRejected
-from llma_assets.traces import redaction_pem, redaction_personal, redaction_secrets
+from llma_assets.redaction import pem as redaction_pem
+from llma_assets.redaction import personal as redaction_personal
+from llma_assets.redaction import secrets as redaction_secrets
 
 SETTING = "LLMA_REDACTION_PATTERNS"
 MAX_PATTERN_CHARS = 1_000

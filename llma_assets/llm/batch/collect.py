@@ -8,10 +8,10 @@ from typing import Any
 
 from llma_assets.errors import FailFast, LlmaError
 from llma_assets.llm.access import Access
-from llma_assets.llm.batch_answer import usage_of
-from llma_assets.llm.batch_api import Batch, BatchApi
-from llma_assets.llm.batch_file import BatchResult, ResultFile
-from llma_assets.llm.batch_state import COLLECTED, SUBMITTED, BatchRow, BatchState
+from llma_assets.llm.batch.answer import usage_of
+from llma_assets.llm.batch.api import Batch, BatchApi
+from llma_assets.llm.batch.file import BatchResult, ResultFile
+from llma_assets.llm.batch.state import COLLECTED, SUBMITTED, BatchRow, BatchState
 from llma_assets.llm.call_record import CallRecord
 from llma_assets.llm.endpoint import KEY_VARIABLE
 from llma_assets.llm.prices import cost_usd

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from llma_assets.errors import FailFast, RetryLater
 from llma_assets.llm.access import Access
-from llma_assets.llm.batch_file import ENDPOINT, RequestFile, ResultFile
+from llma_assets.llm.batch.file import ENDPOINT, RequestFile, ResultFile
 from llma_assets.llm.endpoint import URL_SETTING
 from llma_assets.llm.failures import Transient, classify
 

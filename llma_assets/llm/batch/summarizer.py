@@ -11,12 +11,12 @@ from llma_assets.lake import Lake
 from llma_assets.llm.access import Access
 from llma_assets.llm.answer import read_object
 from llma_assets.llm.background import BackgroundLoop
-from llma_assets.llm.batch_answer import read_answer, usage_of
-from llma_assets.llm.batch_api import BatchApi
-from llma_assets.llm.batch_collect import Collection, tidy
-from llma_assets.llm.batch_file import BatchResult, ResultFile
-from llma_assets.llm.batch_state import BatchRow, BatchState, custom_id
-from llma_assets.llm.batch_submit import Submission
+from llma_assets.llm.batch.answer import read_answer, usage_of
+from llma_assets.llm.batch.api import BatchApi
+from llma_assets.llm.batch.collect import Collection, tidy
+from llma_assets.llm.batch.file import BatchResult, ResultFile
+from llma_assets.llm.batch.state import BatchRow, BatchState, custom_id
+from llma_assets.llm.batch.submit import Submission
 from llma_assets.llm.client import ChatAnswer
 from llma_assets.llm.failures import ItemFailed
 from llma_assets.llm.fence import new_fence

@@ -9,8 +9,8 @@ import numpy as np
 
 from llma_assets.embedding.embedder import Embedder, check_vectors
 from llma_assets.errors import InputRejected
+from llma_assets.queries.views import query
 from llma_assets.sql import sql
-from llma_assets.views import query
 
 # A question is a sentence or two; MiniLM reads 256 tokens at once.
 MAX_QUERY_CHARS = 2_000

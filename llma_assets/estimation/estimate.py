@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from llma_assets.clustering_jobs import ClusteringJob, clustering_jobs
+from llma_assets.estimation.backfill_items import BackfillItems, Found, TextSize
 from llma_assets.labeling.evidence import EDGE, NEAR, NEAR_OF_THEME
 from llma_assets.labeling.prompt import build_messages as label_messages
 from llma_assets.labeling.prompt import label_schema
@@ -25,10 +26,9 @@ from llma_assets.llm.prompts import load_prompt
 from llma_assets.llm.summarizer import OpenAISummarizer
 from llma_assets.llm.tokens import Range, pieces_of, tokens_per_piece
 from llma_assets.llm.work import redactor_of_later_stages
+from llma_assets.readers.job_items import count_by_job, jobs_of_day
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.settings import Settings
-from llma_assets.stages.backfill_items import BackfillItems, Found, TextSize
-from llma_assets.stages.job_items import count_by_job, jobs_of_day
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.summarization.outcome import Summarizer
 from llma_assets.summarization.prompt import BULLETS, MAX_NOTES, Message, build_messages, summary_schema

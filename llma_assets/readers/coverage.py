@@ -12,8 +12,8 @@ from llma_assets.findings import coverage as outcome
 from llma_assets.findings.coverage import Coverage
 from llma_assets.lake import Lake
 from llma_assets.resources.event_source import TraceEventSource
-from llma_assets.stages.window import run_days
 from llma_assets.team_day import TeamDay
+from llma_assets.versions import run_days
 from llma_assets.vocabulary import ItemStatus, Level, Reason
 
 Key = tuple[str, str]

@@ -13,7 +13,7 @@ from llma_assets.findings.drift import Drift, drift
 from llma_assets.findings.facts import ClusterFacts, RunFacts
 from llma_assets.labeling.lower_floor import told_title
 from llma_assets.lake import Lake
-from llma_assets.stages.lineage_chain import lineages
+from llma_assets.readers.lineage_chain import lineages
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import MetricsKind
 

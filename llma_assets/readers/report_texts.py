@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from llma_assets.explorer.detail import MAX_WHOLE_CHARS, Line, Omitted, excerpt, numbered_lines
+from llma_assets.redaction.redactor import Redactor
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.event import Event
-from llma_assets.traces.redaction import Redactor
 from llma_assets.traces.representation import TextRepresentation
 from llma_assets.traces.text import render_generation, render_trace
 from llma_assets.vocabulary import Level

@@ -8,7 +8,7 @@ import pyarrow as pa
 from llma_assets.clustering.result import NOISE
 from llma_assets.lake import Lake
 from llma_assets.lineage.edge import Change
-from llma_assets.stages.run_facts import subject_of, titles_of
+from llma_assets.readers.run_facts import subject_of, titles_of
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import MetricsKind
 

@@ -16,11 +16,11 @@ from dagster_duckdb import DuckDBResource
 
 from llma_assets.errors import InputRejected
 from llma_assets.lake import Lake
+from llma_assets.queries.lower_floor import told_columns
+from llma_assets.queries.statement import reading_statement
 from llma_assets.resources.duckdb import connect
 from llma_assets.schemas import TABLES
 from llma_assets.settings import Settings
-from llma_assets.sql.lower_floor import told_columns
-from llma_assets.sql.statement import reading_statement
 
 VIEWS_FILE = "llma.duckdb"
 _SCHEMA_FILE = "schema.parquet"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llma_assets.errors import FailFast
-from llma_assets.llm.batch_file import ENDPOINT, BatchResult
+from llma_assets.llm.batch.file import ENDPOINT, BatchResult
 from llma_assets.llm.client import ChatAnswer, Took
 from llma_assets.llm.endpoint import OPENAI_URL
 from llma_assets.llm.failures import ItemFailed, Transient, classify

@@ -17,12 +17,12 @@ from llma_assets.labeling.lower_floor import told_alert
 from llma_assets.lake import Lake
 from llma_assets.partitions import team_day_of, team_days_partitions
 from llma_assets.presentation.markdown import markdown_table
+from llma_assets.readers.coverage import window_coverage
+from llma_assets.readers.run_facts import drift_of, runs_of
 from llma_assets.resources.clock import Clock
 from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import Settings, load_settings
-from llma_assets.stages.coverage import window_coverage
-from llma_assets.stages.run_facts import drift_of, runs_of
 from llma_assets.team_day import TeamDay
 
 # The check of each kind that fails where `cluster_alerts` holds a finding of it.

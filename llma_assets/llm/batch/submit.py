@@ -8,9 +8,9 @@ from datetime import datetime
 from llma_assets.errors import BudgetExhausted
 from llma_assets.llm.access import Access
 from llma_assets.llm.background import BackgroundLoop
-from llma_assets.llm.batch_api import BatchApi
-from llma_assets.llm.batch_file import MAX_REQUESTS, RequestFile, request_line
-from llma_assets.llm.batch_state import SUBMITTED, BatchRow, BatchState, custom_id
+from llma_assets.llm.batch.api import BatchApi
+from llma_assets.llm.batch.file import MAX_REQUESTS, RequestFile, request_line
+from llma_assets.llm.batch.state import SUBMITTED, BatchRow, BatchState, custom_id
 from llma_assets.llm.budget import Reservation
 from llma_assets.llm.dialect import Dialect
 from llma_assets.llm.failures import ItemFailed

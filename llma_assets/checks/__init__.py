@@ -1,0 +1,1 @@
+"""Asset checks: what stops a run, and what a person should look at."""

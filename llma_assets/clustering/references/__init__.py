@@ -1,0 +1,1 @@
+"""Methods of others, kept for comparison: k-means and UMAP with HDBSCAN."""

@@ -1,0 +1,1 @@
+"""Summaries through the Batch API: submitted, waited for and collected."""

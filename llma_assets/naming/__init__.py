@@ -1,0 +1,1 @@
+"""Which names clusters and themes keep from the run before, and which are asked for."""

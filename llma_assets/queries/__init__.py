@@ -1,0 +1,1 @@
+"""Questions to the lake: SQL views and statements, search by meaning, export."""

@@ -1,0 +1,1 @@
+"""Takes secrets and personal data out of texts. Pure."""
