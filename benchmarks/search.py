@@ -74,9 +74,9 @@ def _summaries() -> list[dict[str, Any]]:
 
     from llma_assets.cli.ingest import ingest_files
     from llma_assets.cli.project import Project
-    from llma_assets.definitions import resources
     from llma_assets.lake import Lake
     from llma_assets.settings import load_settings
+    from llma_assets.sources.lake_event_source import lake_event_source
     from llma_assets.stages.trace_summaries import SummarizeDay
     from llma_assets.summarization.local import ExtractiveSummarizer
     from llma_assets.team_day import TeamDay
@@ -90,7 +90,7 @@ def _summaries() -> list[dict[str, Any]]:
         with as_file(files("llma_assets.demo") / "data" / "airline.parquet") as path:
             ingest_files(Project(), [path], "airline", now)
         settings, lake = load_settings(), Lake(folder)
-        source: Any = resources(settings)["event_source"]
+        source = lake_event_source(settings, lake)
         log = logging.getLogger(__name__)
         SummarizeDay(lake, source, ExtractiveSummarizer(), [Level.TRACE], settings, now, log).run(day)
         return lake.read("trace_summaries", day).to_pylist()

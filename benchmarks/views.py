@@ -33,7 +33,6 @@ import pyarrow.parquet as pq
 
 from llma_assets.clustering.result import ClusteringParams
 from llma_assets.clustering_jobs import clustering_jobs
-from llma_assets.definitions import resources
 from llma_assets.embedding.embedder import Part, parts_in_order
 from llma_assets.embedding.minilm import MiniLMEmbedder
 from llma_assets.ingest import ingest_file
@@ -41,9 +40,9 @@ from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
 from llma_assets.lake.store import PARQUET_OPTIONS
 from llma_assets.queries.views import open_views, query
-from llma_assets.resources.duckdb import duckdb_resource
 from llma_assets.schemas import TABLES
 from llma_assets.settings import Settings, load_settings
+from llma_assets.sources.lake_event_source import lake_event_source
 from llma_assets.stages.cluster_assignments import ClusterWindow
 from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
@@ -91,7 +90,7 @@ def make_lake(lake: Lake) -> None:
     agents, prompts = _traces("airline"), _traces("assistant")
     embedder, settings = CachedEmbedder(), load_settings()
     jobs = [job for job in clustering_jobs(FIRST_TEAM, settings) if job.level == Level.TRACE]
-    source = resources(settings)["event_source"]
+    source = lake_event_source(settings, lake)
     days = [TeamDay(FIRST_TEAM, FIRST_DAY + timedelta(days=n)) for n in range(DAYS)]
     for number, day in enumerate(days):
         chosen = [agents[(number * AGENTS_A_DAY + n) % len(agents)] for n in range(AGENTS_A_DAY)]
@@ -203,7 +202,7 @@ def measure(lake: Lake, settings: Settings, text: str) -> dict[str, float]:
     opened, wall, cpu = [], [], []
     for _ in range(REPEATS):
         begin = time.perf_counter()
-        with open_views(lake, settings, duckdb_resource(settings)) as connection:
+        with open_views(lake, settings) as connection:
             ready, busy = time.perf_counter(), time.process_time()
             query(connection, text, parameters)
             wall.append(time.perf_counter() - ready)

@@ -22,7 +22,7 @@ from llma_assets.checks.zero_items import zero_item_checks
 from llma_assets.jobs import cluster_traces, summarize_traces
 from llma_assets.resources.clock import Clock
 from llma_assets.resources.duckdb import duckdb_resource
-from llma_assets.resources.event_source import LakeEventSource
+from llma_assets.resources.event_source import EventSourceResource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.resources.providers import Providers
 from llma_assets.settings import Settings, load_settings
@@ -34,7 +34,7 @@ def resources(settings: Settings, clock: Clock | None = None) -> dict[str, dg.Co
     return {
         "lake": lake,
         "duckdb": duckdb,
-        "event_source": LakeEventSource(lake=lake, duckdb=duckdb),
+        "event_source": EventSourceResource(lake=lake, duckdb=duckdb),
         "providers": Providers(),
         "clock": clock or Clock(),
     }

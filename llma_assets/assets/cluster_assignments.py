@@ -12,7 +12,7 @@ from llma_assets.clustering.result import ClusteringParams, Method
 from llma_assets.clustering_jobs import clustering_jobs
 from llma_assets.partitions import team_days_partitions, window_mapping
 from llma_assets.reporting.stage_report import StageReport
-from llma_assets.resources.event_source import TraceEventSource
+from llma_assets.resources.event_source import EventSourceResource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
 from llma_assets.stages.cluster_assignments import ClusterWindow
@@ -51,7 +51,7 @@ def cluster_assignments(
     context: dg.AssetExecutionContext,
     config: ClusterConfig,
     lake: LakeResource,
-    event_source: dg.ResourceParam[TraceEventSource],
+    event_source: EventSourceResource,
 ) -> Iterator[Any]:
     """Clusters over the window that ends with the day. Grain: one row a clustering run (one for each enabled
     clustering job) with its clusters and all items of the window that its filters match nested; those beyond the
@@ -79,7 +79,7 @@ def cluster_assignments(
             log=context.log,
             run_label=config.run_label,
             hold_clusters=settings.hold_clusters if config.hold_clusters is None else config.hold_clusters,
-            source=event_source,
+            source=event_source.open(),
         ).run(team_day)
 
     yield from materialize(context, stage)

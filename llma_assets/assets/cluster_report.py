@@ -9,7 +9,7 @@ from llma_assets.assets.cluster_events import cluster_events
 from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
 from llma_assets.partitions import team_days_partitions
 from llma_assets.reporting.stage_report import StageReport
-from llma_assets.resources.event_source import TraceEventSource
+from llma_assets.resources.event_source import EventSourceResource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
 from llma_assets.stages.cluster_report import BuildReport
@@ -26,7 +26,7 @@ from llma_assets.team_day import TeamDay
     code_version="1",
 )
 def cluster_report(
-    context: dg.AssetExecutionContext, lake: LakeResource, event_source: dg.ResourceParam[TraceEventSource]
+    context: dg.AssetExecutionContext, lake: LakeResource, event_source: EventSourceResource
 ) -> Iterator[Any]:
     """The cluster explorer as one HTML file that asks nothing of a network. Grain: one page and one row a (team,
     day) with clusters. Guarantee: everything of a trace is inert in it; the file never passes its size in bytes; the
@@ -35,7 +35,7 @@ def cluster_report(
 
     def stage(team_day: TeamDay) -> StageReport:
         opened, settings = lake.open(), load_settings()
-        report = BuildReport(opened, event_source, settings, context.log).run(team_day)
+        report = BuildReport(opened, event_source.open(), settings, context.log).run(team_day)
         file = report.figures.get("page")
         if file is not None:
             address = f"{settings.report_url.rstrip('/')}/{team_day.team}/{team_day.day}"

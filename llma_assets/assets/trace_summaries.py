@@ -11,7 +11,7 @@ from llma_assets.llm.task import LlmTask
 from llma_assets.partitions import team_days_partitions
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.clock import Clock
-from llma_assets.resources.event_source import TraceEventSource
+from llma_assets.resources.event_source import EventSourceResource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.resources.providers import Providers
 from llma_assets.settings import load_settings
@@ -34,7 +34,7 @@ from llma_assets.team_day import TeamDay
 def trace_summaries(
     context: dg.AssetExecutionContext,
     lake: LakeResource,
-    event_source: dg.ResourceParam[TraceEventSource],
+    event_source: EventSourceResource,
     providers: Providers,
     clock: Clock,
 ) -> Iterator[Any]:
@@ -50,7 +50,7 @@ def trace_summaries(
         with providers.open_summarizer(task, lake.open(), clock.now) as opened:
             stage = SummarizeDay(
                 lake=lake.open(),
-                source=event_source,
+                source=event_source.open(),
                 summarizer=opened.provider,
                 jobs=clustering_jobs(team_day.team, settings),
                 settings=settings,

@@ -17,8 +17,8 @@ from llma_assets.clustering_jobs import ClusteringJob, clustering_jobs, enabled_
 from llma_assets.lake import Lake
 from llma_assets.llm.batch.state import waits_for_batch
 from llma_assets.llm.budget import budget_of
-from llma_assets.resources.event_source import DayStats, TraceEventSource
 from llma_assets.settings import Settings
+from llma_assets.sources.event_source import DayStats, TraceEventSource
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import combine, embeddings_version, is_part, summaries_version, whole_version
 from llma_assets.vocabulary import ItemStatus, Level, Reason

@@ -12,7 +12,7 @@ from llma_assets.automation.discovery import days_to_summarize, is_clusterable, 
 from llma_assets.errors import LlmaError
 from llma_assets.jobs import cluster_traces, summarize_traces
 from llma_assets.partitions import TEAM_PARTITIONS_NAME, partition_key
-from llma_assets.resources.event_source import TraceEventSource
+from llma_assets.resources.event_source import EventSourceResource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
 from llma_assets.team_day import TeamDay
@@ -28,15 +28,16 @@ DAILY = "30 2 * * *"
     description="Summarizes what finished since the last time, for every team, on any day that has changed.",
 )
 def hourly_summaries(
-    context: dg.ScheduleEvaluationContext, lake: LakeResource, event_source: dg.ResourceParam[TraceEventSource]
+    context: dg.ScheduleEvaluationContext, lake: LakeResource, event_source: EventSourceResource
 ) -> Iterator[dg.RunRequest]:
     """One run a changed (team, day): today's grows hour by hour, and a trace that ran past midnight or
     came late is caught up. Finished summaries are kept.
     """
     tick, settings, store = context.scheduled_execution_time, load_settings(), lake.open()
+    source = event_source.open()
     for team in _teams(context):
         try:
-            due = sorted(days_to_summarize(team, store, event_source, settings, tick))
+            due = sorted(days_to_summarize(team, store, source, settings, tick))
         except LlmaError as error:
             # One team's broken partition or jobs are its own matter.
             context.log.error("team %s: %s", team, error)

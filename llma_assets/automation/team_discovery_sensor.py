@@ -13,9 +13,10 @@ from llma_assets.clustering_jobs import clustering_jobs
 from llma_assets.jobs import cluster_traces, summarize_traces
 from llma_assets.partitions import TEAM_PARTITIONS_NAME, teams_partitions
 from llma_assets.resources.clock import Clock
-from llma_assets.resources.event_source import TraceEventSource
+from llma_assets.resources.event_source import EventSourceResource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import Settings, load_settings
+from llma_assets.sources.event_source import TraceEventSource
 
 # Which teams are looked at at all is decided before; and sets have no order of their own.
 _TEAM_SETS = {"teams_allow", "teams_skip", "teams_guaranteed"}
@@ -33,17 +34,17 @@ _TEAM_SETS = {"teams_allow", "teams_skip", "teams_guaranteed"}
 def team_discovery_sensor(
     context: dg.SensorEvaluationContext,
     lake: LakeResource,
-    event_source: dg.ResourceParam[TraceEventSource],
+    event_source: EventSourceResource,
     clock: Clock,
 ) -> dg.SensorResult:
     """Cursor: `{"after": team, "settled": {team: fingerprint}}`. Teams are taken in turn, going on after
     the last one of the tick before, so that no large team starves the others.
     """
-    settings, store, now = load_settings(), lake.open(), clock.now()
+    settings, store, source, now = load_settings(), lake.open(), event_source.open(), clock.now()
     cursor = json.loads(context.cursor) if context.cursor else {}
     settled: dict[str, str] = cursor.get("settled", {})
     try:
-        found = event_source.teams()
+        found = source.teams()
     except Exception as error:
         # A source that does not answer must not stop the teams that are always run.
         context.log.error("teams could not be listed (%s); only the guaranteed teams are looked at", error)
@@ -57,10 +58,10 @@ def team_discovery_sensor(
             break
         last = team
         try:
-            fingerprint = _fingerprint(event_source, team, now, settings)
+            fingerprint = _fingerprint(source, team, now, settings)
             if settled.get(team) == fingerprint:
                 continue
-            plan = plan_team(team, store, event_source, settings, now)
+            plan = plan_team(team, store, source, settings, now)
         except Exception as error:
             # One team's broken partition is its own matter.
             context.log.error("team %s: %s", team, error)

@@ -20,9 +20,10 @@ from llma_assets.presentation.markdown import markdown_table
 from llma_assets.readers.coverage import window_coverage
 from llma_assets.readers.run_facts import drift_of, runs_of
 from llma_assets.resources.clock import Clock
-from llma_assets.resources.event_source import TraceEventSource
+from llma_assets.resources.event_source import EventSourceResource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import Settings, load_settings
+from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.team_day import TeamDay
 
 # The check of each kind that fails where `cluster_alerts` holds a finding of it.
@@ -115,11 +116,11 @@ def drift_result(lake: Lake, team_days: Sequence[TeamDay], settings: Settings) -
 def covers_items(
     context: dg.AssetCheckExecutionContext,
     lake: LakeResource,
-    event_source: dg.ResourceParam[TraceEventSource],
+    event_source: EventSourceResource,
     clock: Clock,
 ) -> dg.AssetCheckResult:
     """The check, for every partition of its run."""
-    return coverage_result(lake.open(), event_source, _days(context), load_settings(), clock)
+    return coverage_result(lake.open(), event_source.open(), _days(context), load_settings(), clock)
 
 
 @dg.asset_check(

@@ -35,15 +35,11 @@ def estimate(
     project.check_has_events(team)
     settings = _settings(project.settings, provider, model)
 
-    from llma_assets.definitions import resources
     from llma_assets.estimation.estimate import EstimateBackfill
     from llma_assets.resources.clock import Clock
-    from llma_assets.resources.event_source import TraceEventSource
 
-    source = resources(settings)["event_source"]
-    assert isinstance(source, TraceEventSource)
     log = logging.getLogger(__name__)
-    found = EstimateBackfill(project.lake, source, settings, Clock().now(), log).run(team, begin, end)
+    found = EstimateBackfill(project.lake, project.source(), settings, Clock().now(), log).run(team, begin, end)
     if as_json:
         print_json(as_plain(found, settings))
     else:

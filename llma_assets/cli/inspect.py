@@ -50,11 +50,10 @@ def status(team: Team = None, as_json: Json = False) -> None:
 def _due(project: Project, teams: set[str]) -> dict[tuple[str, date], str]:
     """The job that a (team, day) waits for, where its input changed since it was run, or never was."""
     from llma_assets.automation.discovery import plan_team
-    from llma_assets.definitions import resources
     from llma_assets.resources.clock import Clock
 
-    source, now = resources(project.settings)["event_source"], Clock().now()
-    plans = [plan_team(team, project.lake, source, project.settings, now) for team in sorted(teams)]  # type: ignore[arg-type]
+    now = Clock().now()
+    plans = [plan_team(team, project.lake, project.source(), project.settings, now) for team in sorted(teams)]
     due = {(one.team_day.team, one.team_day.day): one.job for plan in plans for one in reversed(plan.due)}
     waiting = {(day.team, day.day): why for plan in plans for day, why in plan.waiting.items() if "due first" in why}
     return waiting | due
@@ -144,17 +143,13 @@ def trace(
 
 
 def _trace_events(project: Project, team: str, trace_id: str) -> list[Any]:
-    from llma_assets.definitions import resources
-    from llma_assets.resources.event_source import LakeEventSource
     from llma_assets.team_day import TeamDay
 
     days = project.rows(
         "SELECT min(date) AS first, max(date) AS last FROM trace_events WHERE team_id = $team AND trace_id = $id",
         {"team": team, "id": trace_id},
     )[0]
-    source = resources(project.settings)["event_source"]
-    assert isinstance(source, LakeEventSource)
-    return next(source.traces(TeamDay(team, days["first"]), [trace_id], days["last"]), [])
+    return next(project.source().traces(TeamDay(team, days["first"]), [trace_id], days["last"]), [])
 
 
 def sql(

@@ -202,13 +202,11 @@ def _say_what_matches(team: str, job: ClusteringJob, settings: Settings) -> None
     if team not in _teams_with_events(settings):
         console.print(f"team {team} has no events yet", style="yellow", markup=False)
         return
-    from llma_assets.definitions import resources
     from llma_assets.lake import Lake
     from llma_assets.readers.job_items import jobs_of_day
-    from llma_assets.resources.event_source import TraceEventSource
+    from llma_assets.sources.lake_event_source import lake_event_source
 
-    source, day = resources(settings)["event_source"], Lake(settings.lake).days("trace_events", team)[-1]
-    assert isinstance(source, TraceEventSource)
+    source, day = lake_event_source(settings), Lake(settings.lake).days("trace_events", team)[-1]
     ids = jobs_of_day(source, day, [replace(job, enabled=True)]).popitem()[1]
     items = source.day_items(day, [job.level]).num_rows
     text = f"matches {items if ids is None else len(ids)} of {items} {job.level}s of {day.day}, the newest day"

@@ -8,6 +8,7 @@ from typing import Any
 from llma_assets.errors import InputRejected
 from llma_assets.lake import Lake
 from llma_assets.settings import Settings, load_settings
+from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.team_day import check_team
 
 Rows = list[dict[str, Any]]
@@ -40,13 +41,18 @@ class Project:
             raise InputRejected(f"--team: {team!r} has no events in {self.lake.root} (teams: {there})")
         return team
 
+    def source(self) -> TraceEventSource:
+        """Where the events are."""
+        from llma_assets.sources.lake_event_source import lake_event_source
+
+        return lake_event_source(self.settings, self.lake)
+
     @contextmanager
     def views(self) -> Iterator[Any]:
         """A locked-down connection that sees the views."""
         from llma_assets.queries.views import open_views
-        from llma_assets.resources.duckdb import duckdb_resource
 
-        with open_views(self.lake, self.settings, duckdb_resource(self.settings)) as connection:
+        with open_views(self.lake, self.settings) as connection:
             yield connection
 
     def refresh_views_file(self) -> None:

@@ -55,13 +55,11 @@ def built(project: Project, day: TeamDay) -> tuple[str, bool]:
     Raises:
         InputRejected: the day has no clusters; says why.
     """
-    from llma_assets.definitions import resources
     from llma_assets.schemas import REPORT_PAGE
     from llma_assets.stages.cluster_report import TABLE, BuildReport
 
     lake = project.lake
-    source: Any = resources(project.settings)["event_source"]
-    stage = BuildReport(lake, source, project.settings, logging.getLogger("llma"))
+    stage = BuildReport(lake, project.source(), project.settings, logging.getLogger("llma"))
     path = lake.path(TABLE, day, REPORT_PAGE)
     if lake.fs.exists(path) and lake.source_version(TABLE, day) == stage.version(day):
         return path, False

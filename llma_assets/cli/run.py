@@ -68,11 +68,9 @@ def _run_days(
 
 def _days_due(project: Project, team: str) -> set[TeamDay]:
     from llma_assets.automation.discovery import days_to_summarize
-    from llma_assets.definitions import resources
     from llma_assets.resources.clock import Clock
 
-    source = resources(project.settings)["event_source"]
-    return days_to_summarize(team, project.lake, source, project.settings, Clock().now())  # type: ignore[arg-type]
+    return days_to_summarize(team, project.lake, project.source(), project.settings, Clock().now())
 
 
 def tell(day: TeamDay, job: str, result: Any, duration_s: float, quiet: bool = False) -> dict[str, Any]:

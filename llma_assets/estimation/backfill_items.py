@@ -15,9 +15,9 @@ from llma_assets.lake.checkpoints import Checkpoint
 from llma_assets.llm.tokens import pieces_of
 from llma_assets.llm.work import endpoint_of, redactor_for, redactor_of_later_stages
 from llma_assets.readers.job_items import count_by_job, jobs_of_day, wanted_by
-from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.schemas import TRACE_SUMMARIES
 from llma_assets.settings import Settings
+from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.stages import embeddings, trace_summaries
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.summarization.outcome import ItemText, Summarizer

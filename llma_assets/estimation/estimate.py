@@ -27,8 +27,8 @@ from llma_assets.llm.summarizer import OpenAISummarizer
 from llma_assets.llm.tokens import Range, pieces_of, tokens_per_piece
 from llma_assets.llm.work import redactor_of_later_stages
 from llma_assets.readers.job_items import count_by_job, jobs_of_day
-from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.settings import Settings
+from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.summarization.outcome import Summarizer
 from llma_assets.summarization.prompt import BULLETS, MAX_NOTES, Message, build_messages, summary_schema

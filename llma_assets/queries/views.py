@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from dagster_duckdb import DuckDBResource
 
 from llma_assets.errors import InputRejected
 from llma_assets.lake import Lake
+from llma_assets.lake.connection import connect
 from llma_assets.queries.lower_floor import told_columns
 from llma_assets.queries.statement import reading_statement
-from llma_assets.resources.duckdb import connect
 from llma_assets.schemas import TABLES
 from llma_assets.settings import Settings
 
@@ -27,13 +26,13 @@ _SCHEMA_FILE = "schema.parquet"
 
 
 @contextlib.contextmanager
-def open_views(lake: Lake, settings: Settings, duckdb: DuckDBResource) -> Iterator[Any]:
+def open_views(lake: Lake, settings: Settings) -> Iterator[Any]:
     """A connection that sees the views and the lake's files, and nothing else of this machine.
 
     DuckDB can only bound paths of its own file system: on a remote lake, files of this machine stay
     readable to whoever may run `llma sql` there.
     """
-    with connect(duckdb, lake) as connection:
+    with connect(lake, settings) as connection:
         _create_views(connection, lake, settings)
         if lake.is_local:
             # DuckDB compares the pattern of a view as well as the files that it names.

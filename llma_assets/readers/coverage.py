@@ -11,7 +11,7 @@ from llma_assets.clustering.result import NOISE
 from llma_assets.findings import coverage as outcome
 from llma_assets.findings.coverage import Coverage
 from llma_assets.lake import Lake
-from llma_assets.resources.event_source import TraceEventSource
+from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import run_days
 from llma_assets.vocabulary import ItemStatus, Level, Reason

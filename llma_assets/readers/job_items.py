@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from llma_assets.clustering_jobs import ClusteringJob, enabled_jobs
-from llma_assets.resources.event_source import TraceEventSource
+from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import Level, Reason
 

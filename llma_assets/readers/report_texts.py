@@ -8,7 +8,7 @@ from typing import Any
 
 from llma_assets.explorer.detail import MAX_WHOLE_CHARS, Line, Omitted, excerpt, numbered_lines
 from llma_assets.redaction.redactor import Redactor
-from llma_assets.resources.event_source import TraceEventSource
+from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.event import Event
 from llma_assets.traces.representation import TextRepresentation

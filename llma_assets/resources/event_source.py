@@ -1,237 +1,28 @@
-"""Where trace events come from. The lake's own table is one source; a live database is another.
+"""The source of trace events as a Dagster resource."""
 
-A source answers four questions, each bounded: which days of a team hold what, which items a day
-has with their metrics, which of them the filters of a clustering job match, and the events of a few
-named traces. Text is only read for the last, and what filters name for the one before.
-"""
-
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from contextlib import AbstractContextManager
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 from dagster_duckdb import DuckDBResource
 
-from llma_assets.clustering_jobs import ClusteringJob
-from llma_assets.clustering_jobs.filter_sql import condition
-from llma_assets.errors import PartitionCorrupt
-from llma_assets.lake import Lake
-from llma_assets.resources.duckdb import connect
+from llma_assets.lake.connection import prepared
 from llma_assets.resources.lake import LakeResource
-from llma_assets.sql import sql
-from llma_assets.team_day import TeamDay
-from llma_assets.traces.event import Event
-from llma_assets.vocabulary import CUSTOMER_EVENTS, Level
+from llma_assets.sources.event_source import TraceEventSource
+from llma_assets.sources.lake_event_source import LakeEventSource
 
 
-@dataclass(frozen=True, slots=True)
-class DayStats:
-    """What one day of a team holds.
-
-    Attributes:
-        traces, generations: items whose first event lies in the day.
-        finished: items of both levels that were silent long enough.
-        source_version: changes exactly when the finished items change; empty if there is none.
-    """
-
-    day: date
-    traces: int
-    generations: int
-    finished: int
-    source_version: str
-
-
-class TraceEventSource(dg.ConfigurableResource, ABC):
-    """Interface of a source of trace events."""
-
-    @abstractmethod
-    def teams(self) -> list[str]:
-        """Teams that may have events, sorted."""
-
-    @abstractmethod
-    def fingerprint(self, team: str) -> str:
-        """A cheap value that changes whenever events of `team` may have changed."""
-
-    @abstractmethod
-    def day_stats(self, team: str, quiet_since: datetime, levels: Sequence[Level]) -> list[DayStats]:
-        """Days of `team` that hold at least one item, oldest first."""
-
-    @abstractmethod
-    def day_items(self, team_day: TeamDay, levels: Sequence[Level]) -> pa.Table:
-        """Items of one day with their metrics: the columns of `sql/items.sql`, ordered by level and id."""
-
-    @abstractmethod
-    def job_items(self, team_days: Sequence[TeamDay], jobs: Sequence[ClusteringJob]) -> list[frozenset[str]]:
-        """For each job, the ids of those items of some days of one team that satisfy its filters: a trace by one
-        customer event of it that satisfies all of them, a generation by itself."""
-
-    @abstractmethod
-    def traces(self, team_day: TeamDay, trace_ids: Sequence[str], last_day: date) -> Iterator[list[Event]]:
-        """The events of each named trace, oldest first; a trace's events lie in [day, last_day]."""
-
-
-class LakeEventSource(TraceEventSource):
-    """Events that were ingested into the lake's `trace_events`."""
+class EventSourceResource(dg.ConfigurableResource):
+    """Opens the source of a run: events of the lake. Another source is a class that overrides `open`."""
 
     lake: dg.ResourceDependency[LakeResource]
     duckdb: dg.ResourceDependency[DuckDBResource]
 
-    def teams(self) -> list[str]:
-        return self.lake.open().teams("trace_events")
-
-    def fingerprint(self, team: str) -> str:
+    def open(self) -> TraceEventSource:
+        """The source."""
         lake = self.lake.open()
-        # A file is written once under a name that comes from its content, so names say enough.
-        return "|".join(_files(lake, lake.days("trace_events", team)))
 
-    def day_stats(self, team: str, quiet_since: datetime, levels: Sequence[Level]) -> list[DayStats]:
-        lake = self.lake.open()
-        with self._items(lake, team, levels) as connection:
-            if connection is None:
-                return []
-            rows = connection.execute(sql("day_stats"), {"quiet_since": quiet_since}).fetchall()
-        return [DayStats(*row) for row in rows]
+        def connect() -> AbstractContextManager[Any]:
+            return prepared(self.duckdb.get_connection(), lake)
 
-    def day_items(self, team_day: TeamDay, levels: Sequence[Level]) -> pa.Table:
-        lake = self.lake.open()
-        with self._items(lake, team_day.team, levels) as connection:
-            if connection is None:
-                return ITEMS.empty_table()
-            rows = connection.sql(sql("day_items"), params={"day": team_day.day}).to_arrow_table()
-            return rows.select(ITEMS.names).cast(ITEMS)
-
-    def traces(self, team_day: TeamDay, trace_ids: Sequence[str], last_day: date) -> Iterator[list[Event]]:
-        import orjson
-
-        lake = self.lake.open()
-        span = [
-            TeamDay(team_day.team, team_day.day + timedelta(days=n)) for n in range((last_day - team_day.day).days + 1)
-        ]
-        files = _files(lake, span)
-        if not files or not trace_ids:
-            return
-        parameters = {
-            "all_files": _files(lake, lake.days("trace_events", team_day.team)),
-            "files": files,
-            "trace_ids": list(trace_ids),
-            "customer_events": list(CUSTOMER_EVENTS),
-        }
-        with connect(self.duckdb, lake) as connection, _named_errors(team_day.team):
-            reader = connection.sql(sql("trace_texts"), params=parameters).to_arrow_reader(1_000)
-            trace: list[Event] = []
-            for batch in reader:
-                for row in batch.to_pylist():
-                    if trace and trace[-1].trace_id != row["trace_id"]:
-                        yield trace
-                        trace = []
-                    trace.append(Event(**row | {"properties": orjson.loads(row["properties"])}))
-            if trace:
-                yield trace
-
-    def job_items(self, team_days: Sequence[TeamDay], jobs: Sequence[ClusteringJob]) -> list[frozenset[str]]:
-        found: list[set[str]] = [set() for _ in jobs]
-        if not team_days or not jobs:
-            return [frozenset() for _ in jobs]
-        lake, team = self.lake.open(), team_days[0].team
-        days = {"first": team_days[0].day, "last": team_days[-1].day}
-        with self._items(lake, team, sorted({job.level for job in jobs})) as connection:
-            if connection is not None:
-                files = _files(lake, lake.days("trace_events", team))
-                parameters = days | {"files": files, "customer_events": list(CUSTOMER_EVENTS)}
-                connection.execute(f"CREATE TEMP TABLE wanted AS {sql('job_events')}", parameters)
-                dates = connection.execute("SELECT DISTINCT date FROM wanted").fetchall()
-                files = _files(lake, sorted(TeamDay(team, day) for (day,) in dates))
-                if files:
-                    for number, item_id in connection.execute(*_matching(jobs, files, days)).fetchall():
-                        found[number].add(item_id)
-        return [frozenset(ids) for ids in found]
-
-    @contextmanager
-    def _items(self, lake: Lake, team: str, levels: Sequence[Level]) -> Iterator[Any]:
-        """A connection on which the relation `items` is defined; None if the team has no events."""
-        files = _files(lake, lake.days("trace_events", team))
-        if not files:
-            yield None
-            return
-        parameters = {
-            "files": files,
-            "customer_events": list(CUSTOMER_EVENTS),
-            "levels": [str(level) for level in levels],
-        }
-        with connect(self.duckdb, lake) as connection, _named_errors(team):
-            connection.execute(f"CREATE TEMP TABLE items AS {sql('items')}", parameters)
-            yield connection
-
-
-def _matching(jobs: Sequence[ClusteringJob], files: list[str], days: dict[str, date]) -> tuple[str, dict[str, object]]:
-    """The statement that gives job number and item id of each match, and its parameters. What is not fixed in it are
-    the numbers of the jobs and the fragments of `condition`."""
-    parameters: dict[str, object] = {"files": files, **days}
-    flags, parts = [], []
-    for number, job in enumerate(jobs):
-        flags.append(f"{condition(job.filters, f'job{number}', parameters)} AS job{number}")
-        item_id = "trace_id" if job.level == Level.TRACE else "uuid"
-        parameters[f"level{number}"] = str(job.level)
-        parts.append(
-            f"SELECT DISTINCT {number} AS job, {item_id} AS item_id FROM hits WHERE job{number} AND {item_id} IN "
-            f"(SELECT item_id FROM items WHERE level = $level{number} AND date BETWEEN $first AND $last)"
-        )
-    hits = (
-        f"SELECT trace_id, uuid, {', '.join(flags)} FROM read_parquet($files, file_row_number = true) "
-        "SEMI JOIN wanted USING (uuid, date, ingest_id, file_row_number)"
-    )
-    return f"WITH hits AS MATERIALIZED ({hits}) {' UNION ALL '.join(parts)}", parameters
-
-
-def _files(lake: Lake, team_days: Sequence[TeamDay]) -> list[str]:
-    """The files of some days of one team, of ingests that were completed, as DuckDB names them.
-
-    A file is named after its ingest, and the ingest's ledger row is written last: without it, a
-    killed ingest would show half of what it brings.
-    """
-    completed = {
-        path.rsplit("/", 1)[-1] for team in {day.team for day in team_days} for path in lake.team_files("ingests", team)
-    }
-    files = (path for day in team_days for path in lake.files("trace_events", day))
-    return [lake.scheme + path for path in files if path.rsplit("/", 1)[-1] in completed]
-
-
-@contextmanager
-def _named_errors(team: str) -> Iterator[None]:
-    """A file that DuckDB cannot read is told as the team's broken partition."""
-    import duckdb
-
-    try:
-        yield
-    except duckdb.Error as error:
-        raise PartitionCorrupt(f"trace_events of team {team}: {error}") from error
-
-
-_TIMESTAMP = pa.timestamp("us", tz="UTC")
-
-ITEMS = pa.schema(
-    [
-        ("level", pa.string()),
-        ("item_id", pa.string()),
-        ("trace_id", pa.string()),
-        ("generation_id", pa.string()),
-        ("trace_timestamp", _TIMESTAMP),
-        ("last_event_at", _TIMESTAMP),
-        ("last_date", pa.date32()),
-        ("event_count", pa.int64()),
-        ("content_hash", pa.string()),
-        ("item_cost_usd", pa.float64()),
-        ("item_latency_s", pa.float64()),
-        ("item_sum_generation_latency_s", pa.float64()),
-        ("item_input_tokens", pa.int64()),
-        ("item_output_tokens", pa.int64()),
-        ("item_error_count", pa.int64()),
-        ("item_generation_count", pa.int64()),
-        ("item_models", pa.list_(pa.string())),
-        ("item_user", pa.string()),
-    ]
-)
+        return LakeEventSource(lake, connect)

@@ -20,9 +20,9 @@ from llma_assets.lake import Lake
 from llma_assets.readers.coverage import window_coverage
 from llma_assets.readers.run_facts import drift_of, run_facts, runs_of
 from llma_assets.reporting.stage_report import StageReport
-from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.schemas import CLUSTER_ALERTS
 from llma_assets.settings import Settings
+from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.team_day import TeamDay
 
 TABLE = "cluster_alerts"

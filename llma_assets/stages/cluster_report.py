@@ -24,9 +24,9 @@ from llma_assets.readers.report_rows import TREND_DAYS, ReportRows
 from llma_assets.readers.report_texts import ItemTexts, ShownText, WantedText
 from llma_assets.redaction.redactor import Redactor
 from llma_assets.reporting.stage_report import StageReport
-from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.schemas import CLUSTER_REPORT, REPORT_PAGE
 from llma_assets.settings import Settings
+from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import run_days
 

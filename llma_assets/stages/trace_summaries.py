@@ -20,9 +20,9 @@ from llma_assets.readers.job_items import WantedItems, wanted_items
 from llma_assets.redaction.redactor import Redactor
 from llma_assets.reporting.progress import Progress
 from llma_assets.reporting.stage_report import StageReport, commonest_reason, count_outcomes
-from llma_assets.resources.event_source import TraceEventSource
 from llma_assets.schemas import TRACE_SUMMARIES
 from llma_assets.settings import Settings
+from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.summarization.outcome import ItemText, Keep, Summarizer, SummaryOutcome
 from llma_assets.summarization.summary import Note
 from llma_assets.team_day import TeamDay

@@ -15,7 +15,6 @@ from llma_assets.instance import execute
 from llma_assets.lake import Lake
 from llma_assets.partitions import team_day_of
 from llma_assets.queries.views import open_views, query
-from llma_assets.resources.duckdb import duckdb_resource
 from llma_assets.settings import load_settings
 
 pytest_plugins = ["llm_fixtures"]
@@ -52,7 +51,7 @@ def summarize(instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
 
 def status(lake: Lake) -> dict[str, Any]:
     settings = load_settings()
-    with open_views(lake, settings, duckdb_resource(settings)) as connection:
+    with open_views(lake, settings) as connection:
         (row,) = query(connection, "SELECT * FROM team_day_status").to_pylist()
     return row
 

@@ -20,6 +20,7 @@ from llma_assets.lake import Lake
 from llma_assets.partitions import TEAM_PARTITIONS_NAME, team_day_of
 from llma_assets.resources.clock import Clock
 from llma_assets.settings import load_settings
+from llma_assets.sources.lake_event_source import lake_event_source
 from llma_assets.team_day import TeamDay
 
 Ingest = Callable[..., Any]
@@ -94,8 +95,8 @@ def test_a_small_team_is_summarized_and_told_why_it_is_not_clustered(
     ingest(questions(12))
     jobs, _ = settle(instance)
     assert jobs == ["summarize_traces 2026-03-09|acme"]
-    settings, source = load_settings(), resources(load_settings())["event_source"]
-    plan = plan_team("acme", lake, source, settings, NOW)  # type: ignore[arg-type]
+    settings, source = load_settings(), lake_event_source(load_settings())
+    plan = plan_team("acme", lake, source, settings, NOW)
     assert plan.waiting == {TeamDay("acme", date(2026, 3, 9)): "too_few_items (12 of 20)"}
     assert plan.settled
 
@@ -267,7 +268,7 @@ def test_a_source_that_fails_leaves_the_guaranteed_teams(
     def fails(*_: Any) -> list[str]:
         raise OSError("no answer")
 
-    monkeypatch.setattr("llma_assets.resources.event_source.LakeEventSource.teams", fails)
+    monkeypatch.setattr("llma_assets.sources.lake_event_source.LakeEventSource.teams", fails)
     assert [r.partition_key for r in tick(instance).run_requests] == ["2026-03-09|vip"]
 
 

@@ -20,6 +20,7 @@ from llma_assets.definitions import resources
 from llma_assets.lake import Lake
 from llma_assets.partitions import TEAM_PARTITIONS_NAME
 from llma_assets.settings import load_settings
+from llma_assets.sources.lake_event_source import lake_event_source
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import Level
 
@@ -36,7 +37,7 @@ def have(*own: ClusteringJob, defaults: tuple[tuple[Level, bool], ...] = (), tea
 
 
 def plan(lake: Lake) -> Any:
-    return plan_team("acme", lake, resources(load_settings())["event_source"], load_settings(), NOW)  # type: ignore[arg-type]
+    return plan_team("acme", lake, lake_event_source(load_settings()), load_settings(), NOW)
 
 
 def due(lake: Lake) -> list[str]:

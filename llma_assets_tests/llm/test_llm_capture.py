@@ -26,10 +26,8 @@ from llma_assets.llm.call_record import CallRecord
 from llma_assets.llm.capture import Capture, is_opted_out, open_capture
 from llma_assets.llm.recorder import Recorder
 from llma_assets.llm.task import LlmTask
-from llma_assets.resources.duckdb import duckdb_resource
-from llma_assets.resources.event_source import LakeEventSource
-from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
+from llma_assets.sources.lake_event_source import lake_event_source
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import OWN_TRAFFIC_PROPERTY, Level
 
@@ -128,7 +126,7 @@ def recorded() -> list[dict[str, Any]]:
 
 def items_of_the_day() -> int:
     """Traces and generations that the pipeline would summarize."""
-    source = LakeEventSource(lake=LakeResource(), duckdb=duckdb_resource(load_settings()))
+    source = lake_event_source(load_settings())
     return source.day_items(DAY, list(Level)).num_rows
 
 

@@ -36,7 +36,6 @@ from llma_assets.llm.task import LlmTask
 from llma_assets.llm.work import opened
 from llma_assets.partitions import team_day_of
 from llma_assets.queries.views import open_views, query
-from llma_assets.resources.duckdb import duckdb_resource
 from llma_assets.resources.providers import Providers
 from llma_assets.settings import load_settings
 from llma_assets.stages.embeddings import EmbedDay
@@ -198,7 +197,7 @@ def test_a_day_whose_vectors_no_budget_was_left_for_says_so(
     access, _ = access_of(endpoint, {}, budget=budget, price_overrides={EMBEDDING_MODEL: {"input_usd": 1.0}})
     settings = load_settings()
     EmbedDay(lake, OpenAIEmbedder(EMBEDDING_MODEL, access), settings.embedding_recipe, LOG).run(ACME)
-    with open_views(lake, settings, duckdb_resource(settings)) as connection:
+    with open_views(lake, settings) as connection:
         (row,) = query(connection, "SELECT is_partial, reason FROM team_day_status").to_pylist()
     assert row == {"is_partial": True, "reason": "budget_exhausted (20 of 20 vectors)"}
 

@@ -8,13 +8,12 @@ from real_traces import NOW
 
 from llma_assets.clustering.result import ClusteringParams
 from llma_assets.clustering_jobs import clustering_jobs
-from llma_assets.definitions import resources
 from llma_assets.embedding.lsa import LsaEmbedder
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
 from llma_assets.reporting.stage_report import StageReport
-from llma_assets.resources.event_source import LakeEventSource
 from llma_assets.settings import load_settings
+from llma_assets.sources.lake_event_source import LakeEventSource, lake_event_source
 from llma_assets.stages.cluster_assignments import ClusterWindow
 from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
@@ -31,9 +30,7 @@ LOG = logging.getLogger("test")
 
 def source(lake: Lake) -> LakeEventSource:
     """The lake's event source, as the definitions build it."""
-    found = resources(load_settings())["event_source"]
-    assert isinstance(found, LakeEventSource)
-    return found
+    return lake_event_source(load_settings(), lake)
 
 
 def summarize(lake: Lake, day: TeamDay, summarizer: Summarizer | None = None, now=NOW) -> StageReport:
