@@ -36,7 +36,8 @@ from llma_assets.labeling.naming import NAME_COSINE, NAME_JACCARD
 from llma_assets.lake import Lake
 from llma_assets.lineage.edge import Change, Edge
 from llma_assets.lineage.match import KEPT_COSINE, MOST, SUBSTANTIAL, Snapshot, match
-from llma_assets.schemas import CLUSTER_ASSIGNMENTS, CLUSTER_LINEAGE
+from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
+from llma_assets.tables.cluster_lineage import CLUSTER_LINEAGE
 from llma_assets.team_day import TeamDay
 
 RESULT = Path(__file__).parent / "results" / "lineage.json"
@@ -237,7 +238,7 @@ def fill(lake: Lake, days: int, teams: int, clusters: int, items: int = 500) -> 
             day = TeamDay(f"team{team}", date(2026, 1, 1) + timedelta(days=n))
             run_id = f"{day.team}_trace_{n}"
             centroids = random.normal(size=(clusters, 384)).astype(np.float32)
-            run = {field.name: None if field.nullable else 0 for field in CLUSTER_ASSIGNMENTS} | {
+            run = {field.name: None if field.nullable else 0 for field in CLUSTER_ASSIGNMENTS.schema} | {
                 "team_id": day.team, "date": day.day, "clustering_run_id": run_id, "level": "trace", "job_id": "",
                 "job_name": "", "window_start": day.start, "window_end": day.end, "status": "clustered",
                 "reason": None, "method": "hdbscan", "params": "{}", "algorithm_version": "1", "guard_path": [],
@@ -252,7 +253,7 @@ def fill(lake: Lake, days: int, teams: int, clusters: int, items: int = 500) -> 
                      "y": 0.0} for i in range(items)
                 ],
             }  # fmt: skip
-            lake.write("cluster_assignments", day, pa.Table.from_pylist([run], CLUSTER_ASSIGNMENTS))
+            lake.write("cluster_assignments", day, pa.Table.from_pylist([run], CLUSTER_ASSIGNMENTS.schema))
             edge = dict.fromkeys(CLUSTER_LINEAGE.names) | {
                 "team_id": day.team, "date": day.day, "clustering_run_id": run_id, "level": "trace", "job_id": "",
                 "content_hash": str(n), "change": "born",
@@ -266,7 +267,7 @@ def fill(lake: Lake, days: int, teams: int, clusters: int, items: int = 500) -> 
                 edge | {"cluster_id": c} | (kept | {"earlier_cluster_id": c} if n and (c + n) % 20 else {})
                 for c in range(clusters)
             ]
-            lake.write("cluster_lineage", day, pa.Table.from_pylist(edges, CLUSTER_LINEAGE))
+            lake.write("cluster_lineage", day, pa.Table.from_pylist(edges, CLUSTER_LINEAGE.schema))
 
 
 def view_time(days: int = 30, teams: int = 20, clusters: int = 40) -> dict[str, object]:

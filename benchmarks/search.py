@@ -34,7 +34,9 @@ def write_lake(home: Path, items: int, with_vectors: bool) -> None:
     """Summaries, vectors and one clustering run a day of `items` items over 30 days; the windows are one day long."""
     from llma_assets.emission.identity import clustering_run_id
     from llma_assets.lake import Lake
-    from llma_assets.schemas import CLUSTER_ASSIGNMENTS, EMBEDDINGS, TRACE_SUMMARIES
+    from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
+    from llma_assets.tables.embeddings import EMBEDDINGS
+    from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
     from llma_assets.team_day import TeamDay
 
     lake, random = Lake(str(home)), np.random.default_rng(0)
@@ -46,13 +48,13 @@ def write_lake(home: Path, items: int, with_vectors: bool) -> None:
         item = {"team_id": day.team, "date": day.day, "level": "trace", "trace_timestamp": day.start}
         named = [item | {"item_id": one, "trace_id": one} for one in ids]
         summaries = [texts[n % len(texts)] | one for n, one in enumerate(named)]
-        lake.write("trace_summaries", day, pa.Table.from_pylist(summaries, TRACE_SUMMARIES))
+        lake.write("trace_summaries", day, pa.Table.from_pylist(summaries, TRACE_SUMMARIES.schema))
         if with_vectors:
             vectors = random.standard_normal((a_day, DIM)).astype(np.float32)
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
             fixed = {"status": "embedded", "model": MODEL, "dim": DIM, "content_hash": "h"}
             rows = [one | fixed | {"embedding": made} for one, made in zip(named, vectors, strict=True)]
-            lake.write("embeddings", day, pa.Table.from_pylist(rows, EMBEDDINGS))
+            lake.write("embeddings", day, pa.Table.from_pylist(rows, EMBEDDINGS.schema))
         run = dict.fromkeys(CLUSTER_ASSIGNMENTS.names) | {
             "team_id": day.team, "date": day.day, "level": "trace", "job_id": "", "job_name": "", "status": "clustered",
             "clustering_run_id": clustering_run_id(day.team, "trace", day.end), "window_start": day.start,
@@ -65,7 +67,7 @@ def write_lake(home: Path, items: int, with_vectors: bool) -> None:
             place | {"item_id": one, "trace_id": one, "trace_timestamp": day.start, "rank": n, "x": 0.0, "y": 0.0}
             for n, one in enumerate(ids)
         ]
-        lake.write("cluster_assignments", day, pa.Table.from_pylist([run], CLUSTER_ASSIGNMENTS))
+        lake.write("cluster_assignments", day, pa.Table.from_pylist([run], CLUSTER_ASSIGNMENTS.schema))
 
 
 def _summaries() -> list[dict[str, Any]]:

@@ -40,7 +40,6 @@ from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
 from llma_assets.lake.store import PARQUET_OPTIONS
 from llma_assets.queries.views import open_views, query
-from llma_assets.schemas import TABLES
 from llma_assets.settings import Settings, load_settings
 from llma_assets.sources.lake_event_source import lake_event_source
 from llma_assets.stages.cluster_assignments import ClusterWindow
@@ -51,6 +50,7 @@ from llma_assets.stages.cluster_metrics import MeasureClusters
 from llma_assets.stages.embeddings import EmbedDay
 from llma_assets.stages.trace_summaries import SummarizeDay
 from llma_assets.summarization.local import ExtractiveSummarizer
+from llma_assets.tables import TABLES
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import Level
 

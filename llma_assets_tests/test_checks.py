@@ -10,7 +10,8 @@ from real_traces import table_of
 from llma_assets.checks.zero_items import zero_item_result
 from llma_assets.errors import PartitionMissing
 from llma_assets.lake import Lake
-from llma_assets.schemas import EMBEDDINGS, TABLES
+from llma_assets.tables import TABLES
+from llma_assets.tables.embeddings import EMBEDDINGS
 from llma_assets.team_day import TeamDay
 
 FULL, EMPTY, FAILED = (TeamDay("acme", date(2026, 1, n)) for n in (1, 2, 3))
@@ -19,7 +20,8 @@ FULL, EMPTY, FAILED = (TeamDay("acme", date(2026, 1, n)) for n in (1, 2, 3))
 def embeddings(day: TeamDay, *statuses: str) -> Any:
     n = len(statuses)
     return table_of(
-        EMBEDDINGS, team_id=["acme"] * n, date=[day.day] * n, level=["trace"] * n, item_id=[str(i) for i in range(n)],
+        EMBEDDINGS.schema, team_id=["acme"] * n,
+        date=[day.day] * n, level=["trace"] * n, item_id=[str(i) for i in range(n)],
         trace_id=["t"] * n, trace_timestamp=[day.start] * n, status=list(statuses), model=["m"] * n, dim=[1] * n,
         content_hash=["h"] * n,
     )  # fmt: skip
@@ -28,7 +30,7 @@ def embeddings(day: TeamDay, *statuses: str) -> Any:
 @pytest.fixture
 def filled(lake: Lake) -> Lake:
     lake.write("embeddings", FULL, embeddings(FULL, "embedded", "failed"))
-    lake.write("embeddings", EMPTY, EMBEDDINGS.empty_table())
+    lake.write("embeddings", EMPTY, EMBEDDINGS.schema.empty_table())
     lake.write("embeddings", FAILED, embeddings(FAILED, "failed", "failed"))
     return lake
 
@@ -76,5 +78,5 @@ def test_a_partition_that_was_never_written_is_an_error_not_a_pass(filled: Lake)
     ],
 )
 def test_the_empty_form_of_every_table_is_rejected(lake: Lake, table: str) -> None:
-    lake.write(table, EMPTY, TABLES[table].empty_table())
+    lake.write(table, EMPTY, TABLES[table].schema.empty_table())
     assert not zero_item_result(lake, table, [EMPTY]).passed

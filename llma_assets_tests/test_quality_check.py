@@ -67,10 +67,10 @@ def test_limits_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_days_without_a_clustering_pass(lake: Lake) -> None:
-    from llma_assets.schemas import CLUSTER_ASSIGNMENTS
+    from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
 
     day = TeamDay("acme", date(2026, 1, 10))
-    lake.write("cluster_assignments", day, CLUSTER_ASSIGNMENTS.empty_table())
+    lake.write("cluster_assignments", day, CLUSTER_ASSIGNMENTS.schema.empty_table())
     result = quality_result(lake, [day], Settings())
     assert result.passed
     assert result.metadata["clustering_runs"].value == 0

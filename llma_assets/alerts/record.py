@@ -7,11 +7,9 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-import pyarrow as pa
-
 from llma_assets.alerts.webhook import Answer
 from llma_assets.lake import Lake
-from llma_assets.schemas import ALERT_DELIVERIES
+from llma_assets.tables.alert_deliveries import ALERT_DELIVERIES
 from llma_assets.team_day import TeamDay
 
 TABLE = "alert_deliveries"
@@ -131,4 +129,4 @@ class DeliveryRecord:
         self.rows[delivery.alert_id] = delivery
         of_partition = {"team_id": self._team_day.team, "date": self._team_day.day}
         rows = [of_partition | asdict(one) for _, one in sorted(self.rows.items())]
-        self._lake.write(TABLE, self._team_day, pa.Table.from_pylist(rows, ALERT_DELIVERIES))
+        self._lake.write(TABLE, self._team_day, ALERT_DELIVERIES.arrow(rows))

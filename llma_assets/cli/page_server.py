@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from llma_assets.errors import InputRejected
 from llma_assets.lake import Lake
-from llma_assets.schemas import REPORT_PAGE
 from llma_assets.settings import load_settings
+from llma_assets.tables.cluster_report import REPORT_PAGE
 from llma_assets.team_day import TeamDay
 
 # A name that points to this machine for a moment (DNS rebinding) is none of these.

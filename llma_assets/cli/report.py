@@ -55,8 +55,8 @@ def built(project: Project, day: TeamDay) -> tuple[str, bool]:
     Raises:
         InputRejected: the day has no clusters; says why.
     """
-    from llma_assets.schemas import REPORT_PAGE
     from llma_assets.stages.cluster_report import TABLE, BuildReport
+    from llma_assets.tables.cluster_report import REPORT_PAGE
 
     lake = project.lake
     stage = BuildReport(lake, project.source(), project.settings, logging.getLogger("llma"))

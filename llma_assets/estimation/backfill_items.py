@@ -15,12 +15,12 @@ from llma_assets.lake.checkpoints import Checkpoint
 from llma_assets.llm.tokens import pieces_of
 from llma_assets.llm.work import endpoint_of, redactor_for, redactor_of_later_stages
 from llma_assets.readers.job_items import count_by_job, jobs_of_day, wanted_by
-from llma_assets.schemas import TRACE_SUMMARIES
 from llma_assets.settings import Settings
 from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.stages import embeddings, trace_summaries
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.summarization.outcome import ItemText, Summarizer
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import ItemStatus, Level
 
@@ -127,7 +127,7 @@ class BackfillItems:
         of_jobs = jobs_of_day(self.source, team_day, jobs)
         rows = trace_summaries.rows_without_summary(items, team_day, wanted_by(of_jobs), self.settings, self.now)
         wanted = {(row["level"], row["item_id"]): row for row in rows if row["status"] == ItemStatus.SUMMARIZED}
-        checkpointed = Checkpoint(self.lake, trace_summaries.TABLE, team_day, TRACE_SUMMARIES).read()
+        checkpointed = Checkpoint(self.lake, trace_summaries.TABLE, team_day, TRACE_SUMMARIES.schema).read()
         kept = trace_summaries.kept_rows(self.lake, team_day, self.summarizer, checkpointed, wanted.values())
         summaries = [row for row in kept.values() if row["status"] == ItemStatus.SUMMARIZED]
         last_day = max(items["last_date"].to_pylist(), default=team_day.day)

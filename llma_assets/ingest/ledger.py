@@ -7,13 +7,11 @@ from datetime import date, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-import pyarrow as pa
-
 from llma_assets.ingest.quarantine import QuarantineReason
 from llma_assets.ingest.report import IngestReport
 from llma_assets.lake import Lake
 from llma_assets.lake.writer import TableWriter
-from llma_assets.schemas import INGESTS
+from llma_assets.tables.ingest import INGESTS
 from llma_assets.team_day import TeamDay
 
 
@@ -114,7 +112,7 @@ def write_ledger(ingest: Ingest, report: IngestReport) -> None:
         "ingested_at": ingest.ingested_at,
     }
     with TableWriter(ingest.lake, "ingests", ingest.team_path("ingests")) as writer:
-        writer.write(pa.Table.from_pylist([row], schema=INGESTS))
+        writer.write(INGESTS.arrow([row]))
         writer.commit()
 
 

@@ -35,7 +35,7 @@ from llma_assets.ingest.text_source import RawRow, text_rows
 from llma_assets.lake import Lake
 from llma_assets.lake.faults import kill_point
 from llma_assets.lake.writer import TableWriter
-from llma_assets.schemas import QUARANTINE, TRACE_EVENTS
+from llma_assets.tables.ingest import QUARANTINE, TRACE_EVENTS
 from llma_assets.team_day import check_team
 
 # More than half bad is a wrong file, not a dirty one. Below 20 rows a share means little.
@@ -246,17 +246,19 @@ def _to_table(ingest: Ingest, key: Hashable, rows: list[Row]) -> pa.Table:
         fixed = [pa.repeat(pa.scalar(v), count) for v in (ingest.team, ingest.id, ingest.source_file)]
         return pa.Table.from_arrays(
             [*fixed, pa.array(numbers, pa.int64()), pa.array(reasons), pa.array(details), pa.array(texts)],
-            schema=QUARANTINE,
+            schema=QUARANTINE.schema,
         )
+    schema = TRACE_EVENTS.schema
     values = {"team_id": ingest.team, "date": key, "ingest_id": ingest.id, "ingested_at": ingest.ingested_at}
     columns = {
-        name: pa.repeat(pa.scalar(values[name], TRACE_EVENTS.field(name).type), count) for name in _DECIDED_BY_INGEST
+        name: pa.repeat(pa.scalar(values[name], TRACE_EVENTS.schema.field(name).type), count)
+        for name in _DECIDED_BY_INGEST
     }
     for name, column in zip(EventRow._fields, zip(*rows, strict=True), strict=True):
-        kind = TRACE_EVENTS.field(name).type
+        kind = schema.field(name).type
         # Canonical JSON is UTF-8 already: as binary it needs no detour over str.
         columns[name] = pa.array(column, pa.binary()).cast(kind) if name == "properties" else pa.array(column, kind)
-    return pa.Table.from_arrays([columns[name] for name in TRACE_EVENTS.names], schema=TRACE_EVENTS)
+    return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from llma_assets.lake import Lake
-from llma_assets.schemas import REPORT_PAGE, TABLES
+from llma_assets.tables import TABLES
+from llma_assets.tables.cluster_report import REPORT_PAGE
 from llma_assets.team_day import TeamDay
 
 
@@ -18,4 +19,4 @@ def retract(lake: Lake, tables: Sequence[str], team_day: TeamDay, source_version
             with lake.lock(table, team_day):
                 if table == "cluster_report":
                     lake.remove(lake.path(table, team_day, REPORT_PAGE))
-                lake.write(table, team_day, TABLES[table].empty_table(), source_version)
+                lake.write(table, team_day, TABLES[table].schema.empty_table(), source_version)

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from llma_assets.errors import InputRejected, MissingExtra, PartitionCorrupt, PartitionMissing
 from llma_assets.lake.faults import kill_point
 from llma_assets.lake.locks import file_lock
-from llma_assets.schemas import SCHEMA_VERSION, TABLES
+from llma_assets.tables import SCHEMA_VERSION, TABLES
 from llma_assets.team_day import TEAM_PATTERN, TeamDay
 
 PARTITION_FILE = "part.parquet"
@@ -45,7 +45,7 @@ class Written:
 
 
 class Lake:
-    """Reads and writes the tables of `llma_assets.schemas` under one fsspec URL.
+    """Reads and writes the tables of `llma_assets.tables` under one fsspec URL.
 
     Args:
         url: a folder or an fsspec URL (`/data/lake`, `s3://bucket/lake`).
@@ -272,7 +272,7 @@ PARQUET_OPTIONS = {"compression": "zstd", "write_page_checksum": True, "store_sc
 
 def declared(table: str, columns: list[str] | None = None) -> pa.Schema:
     """The declared schema of `table`, or the part of it that `columns` names, in their order."""
-    schema = TABLES[_known(table)]
+    schema = TABLES[_known(table)].schema
     return schema if columns is None else pa.schema([schema.field(name) for name in columns])
 
 
@@ -282,7 +282,7 @@ def conform(table: str, rows: pa.Table) -> pa.Table:
     Raises:
         InputRejected: a column is missing, unknown, of another type, or null where it may not be.
     """
-    schema = TABLES[_known(table)]
+    schema = TABLES[_known(table)].schema
     missing, unknown = set(schema.names) - set(rows.column_names), set(rows.column_names) - set(schema.names)
     if missing or unknown:
         raise InputRejected(f"{table}: columns missing {sorted(missing)}, unknown {sorted(unknown)}")

@@ -23,7 +23,7 @@ from llma_assets.lake.store import (
     commit_beside,
     conform,
 )
-from llma_assets.schemas import SCHEMA_VERSION, TABLES
+from llma_assets.tables import SCHEMA_VERSION, TABLES
 
 
 class TableWriter:
@@ -34,7 +34,7 @@ class TableWriter:
 
     Args:
         lake: where the file goes.
-        table: a table of `llma_assets.schemas`, whose schema each row group must fit.
+        table: a table of `llma_assets.tables`, whose schema each row group must fit.
         path: the file's final path under the lake's root.
         text_columns: columns of long distinct texts, for which a dictionary is wasted work.
     """
@@ -52,7 +52,7 @@ class TableWriter:
             os.close(descriptor)
             self._beside = Path(name)
         self._file = _HashingFile(self._beside, path)
-        schema = TABLES[table].with_metadata({SCHEMA_VERSION_KEY: str(SCHEMA_VERSION).encode()})
+        schema = TABLES[table].schema.with_metadata({SCHEMA_VERSION_KEY: str(SCHEMA_VERSION).encode()})
         options: dict[str, Any] = dict(PARQUET_OPTIONS)
         options["use_dictionary"] = [name for name in schema.names if name not in text_columns]
         sink: Any = self._file

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-import pyarrow as pa
 
 from llma_assets.emission.identity import NAMESPACE
 from llma_assets.lake import Lake
@@ -21,7 +20,7 @@ from llma_assets.lake.writer import TableWriter
 from llma_assets.llm.call_record import CallRecord
 from llma_assets.llm.capture import Capture
 from llma_assets.llm.task import LlmTask
-from llma_assets.schemas import LLM_CALLS
+from llma_assets.tables.llm_calls import LLM_CALLS
 from llma_assets.traces.safe_text import one_line
 
 log = logging.getLogger(__name__)
@@ -129,7 +128,7 @@ class Recorder:
         # Named by its first row: if a write fails after the file appeared, the next try replaces that file.
         path = self._lake.path(TABLE, self._task.team_day, f"{self._unwritten[0]['uuid']}.parquet")
         try:
-            table = pa.Table.from_pylist(self._unwritten, schema=LLM_CALLS)
+            table = LLM_CALLS.arrow(self._unwritten)
             with TableWriter(self._lake, TABLE, path, ("uuid", "input", "output")) as writer:
                 writer.write(table)
                 writer.commit()

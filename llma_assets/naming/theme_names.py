@@ -12,7 +12,7 @@ from llma_assets.labeling.label import ClusterEvidence, ItemEvidence, Label
 from llma_assets.labeling.themes import OF_CLUSTER, keeps_theme_name, same_themes
 from llma_assets.naming.earlier_names import EarlierNames, label_of, without_clashes
 from llma_assets.resources.providers import Labeler
-from llma_assets.schemas import THEME_NAMING
+from llma_assets.tables.cluster_labels import ThemeNamingRow
 from llma_assets.vocabulary import Reason
 
 Row = dict[str, Any]
@@ -217,7 +217,7 @@ def _new(labeler: Labeler, run: Row, evidence: ClusterEvidence, label: Label) ->
 
 
 def _columns(theme_id: int, title: str, description: str, **naming: Any) -> Row:
-    unset = {name.name: None for name in THEME_NAMING}
+    unset = dict.fromkeys(ThemeNamingRow.__annotations__)
     return {
         "theme_id": theme_id,
         "theme_title": title,

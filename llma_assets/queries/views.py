@@ -18,8 +18,8 @@ from llma_assets.lake import Lake
 from llma_assets.lake.connection import connect
 from llma_assets.queries.lower_floor import told_columns
 from llma_assets.queries.statement import reading_statement
-from llma_assets.schemas import TABLES
 from llma_assets.settings import Settings
+from llma_assets.tables import TABLES
 
 VIEWS_FILE = "llma.duckdb"
 _SCHEMA_FILE = "schema.parquet"
@@ -102,7 +102,7 @@ def _log_of(target: Path) -> Path:
 
 
 def _create_views(connection: Any, lake: Lake, settings: Settings) -> None:
-    for table, schema in TABLES.items():
+    for table, schema in ((one.name, one.schema) for one in TABLES.values()):
         # A file without rows, so that the view of a table that was never written is empty, not an error.
         lake.write_schema(f"{lake.root}/{table}/{_SCHEMA_FILE}", schema)
     for statement in _statements(lake, settings):
@@ -141,7 +141,7 @@ def _table_view(table: str, root: str, least: int) -> str:
     name, pattern = _VIEW_OF_TABLE.get(table, table), _literal(f"{root}/{table}/**/*.parquet")
     columns = ", ".join(
         f"'{field.name}': {{'name': '{field.name}', 'type': {_literal(_sql_type(field.type))}, 'default_value': NULL}}"
-        for field in TABLES[table]
+        for field in TABLES[table].schema
     )
     of_path = ["regexp_extract(filename, '.*/team=([^/]+)/', 1) AS team_id"]
     if "date" in TABLES[table].names:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import pyarrow as pa
-
 from llma_assets.findings.cluster_rules import Limits, cluster_findings
 from llma_assets.findings.coverage import coverage_findings
 from llma_assets.findings.drift import drift_findings
@@ -20,9 +18,9 @@ from llma_assets.lake import Lake
 from llma_assets.readers.coverage import window_coverage
 from llma_assets.readers.run_facts import drift_of, run_facts, runs_of
 from llma_assets.reporting.stage_report import StageReport
-from llma_assets.schemas import CLUSTER_ALERTS
 from llma_assets.settings import Settings
 from llma_assets.sources.event_source import TraceEventSource
+from llma_assets.tables.cluster_alerts import CLUSTER_ALERTS
 from llma_assets.team_day import TeamDay
 
 TABLE = "cluster_alerts"
@@ -55,7 +53,7 @@ class FindAlerts:
             found = sorted(self._findings(team_day, runs), key=lambda one: (one.kind, one.level or "", one.subject))
             kept_to = {"min_users": self.settings.min_users_per_cluster or None}
             rows = [row_of(one) | kept_to for one in self._dated(team_day, found)]
-            table = pa.Table.from_pylist(rows, CLUSTER_ALERTS)
+            table = CLUSTER_ALERTS.arrow(rows)
             written = self.lake.write(TABLE, team_day, table, version)
         counts = Counter(str(one.kind) for one in found)
         self.log.info("%s: %s", team_day, ", ".join(f"{n} {kind}" for kind, n in counts.items()) or "no findings")

@@ -23,8 +23,8 @@ from llma_assets.readers.earlier_run import EarlierClusters, look_back
 from llma_assets.readers.job_items import items_of_jobs
 from llma_assets.readers.matrix import to_matrix
 from llma_assets.reporting.stage_report import StageReport
-from llma_assets.schemas import CLUSTER_ASSIGNMENTS
 from llma_assets.sources.event_source import TraceEventSource
+from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.sampling import sample_by_day
 from llma_assets.versions import is_version_of, window_version
@@ -96,7 +96,7 @@ class ClusterWindow:
                 )
                 for job, ids in zip(jobs, wanted, strict=True)
             ]
-            table = pa.Table.from_pylist(runs, CLUSTER_ASSIGNMENTS)
+            table = CLUSTER_ASSIGNMENTS.arrow(runs)
             if not any(run["items_analyzed"] for run in runs):
                 retract(self.lake, _DOWNSTREAM, team_day, version)
             written = self.lake.write(TABLE, team_day, table, version)

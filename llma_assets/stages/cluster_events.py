@@ -5,7 +5,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from llma_assets.emission.cluster_event import cluster_events
@@ -15,7 +14,7 @@ from llma_assets.lake import Lake
 from llma_assets.readers.day_tables import changes_table, clusters_table, rows_of
 from llma_assets.readers.lineage_chain import lineages
 from llma_assets.reporting.stage_report import StageReport
-from llma_assets.schemas import CLUSTER_EVENTS
+from llma_assets.tables.cluster_events import CLUSTER_EVENTS
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import is_part, version_of_part
 
@@ -62,7 +61,7 @@ class EmitEvents:
             if is_part(self.lake.source_version("cluster_labels", team_day)):
                 # Better names may come another day, and then other events.
                 version = version_of_part(version, len(rows))
-            table = pa.Table.from_pylist(rows, CLUSTER_EVENTS)
+            table = CLUSTER_EVENTS.arrow(rows)
             written = self.lake.write(TABLE, team_day, table, version)
         return StageReport(
             team_day=team_day,

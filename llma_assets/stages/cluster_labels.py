@@ -23,7 +23,7 @@ from llma_assets.naming.theme_names import as_json, is_settled, name_themes
 from llma_assets.presentation.cluster_map import cluster_map
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.providers import Labeler
-from llma_assets.schemas import CLUSTER_LABELS
+from llma_assets.tables.cluster_labels import CLUSTER_LABELS
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import run_days, version_of_part
 from llma_assets.vocabulary import Level
@@ -55,7 +55,10 @@ class LabelClusters:
             PartitionMissing: the day's clusters or their lineage were never written, or the lineage is of others.
         """
         started = time.monotonic()
-        with self.lake.lock(TABLE, team_day), Checkpoint(self.lake, TABLE, team_day, CLUSTER_LABELS) as checkpoint:
+        with (
+            self.lake.lock(TABLE, team_day),
+            Checkpoint(self.lake, TABLE, team_day, CLUSTER_LABELS.schema) as checkpoint,
+        ):
             version = self.lake.source_version("cluster_assignments", team_day) or ""
             assignments = self.lake.read("cluster_assignments", team_day)
             runs = assignments.filter(pc.greater(assignments["items_analyzed"], 0)).to_pylist()
@@ -64,7 +67,7 @@ class LabelClusters:
             earlier = EarlierNames(self.lake, self.labeler.model, self.labeler.prompt_version, self.min_users)
             named = [self._label_run(run, summaries, kept, checkpoint, earlier) for run in runs]
             rows = [row for one in named for row in one.rows]
-            table = pa.Table.from_pylist(rows, CLUSTER_LABELS)
+            table = CLUSTER_LABELS.arrow(rows)
             left = sum(not (is_settled(row) and is_settled(row["theme_naming"] or row)) for row in rows)
             if left:
                 version = version_of_part(version, len(rows) - left)

@@ -17,7 +17,7 @@ from llma_assets.lineage.edge import Change, Edge, Unmatched
 from llma_assets.lineage.identity import RunKey, RunKind, earlier_run
 from llma_assets.lineage.match import Snapshot, all_born, match
 from llma_assets.reporting.stage_report import StageReport, count_outcomes
-from llma_assets.schemas import CLUSTER_LINEAGE
+from llma_assets.tables.cluster_lineage import CLUSTER_LINEAGE
 from llma_assets.team_day import TeamDay
 
 TABLE = "cluster_lineage"
@@ -82,7 +82,7 @@ class MatchClusters:
         self, team_day: TeamDay, pairs: "Sequence[tuple[RunKey, RunKey | Unmatched]]"
     ) -> tuple[pa.Table, Written]:
         rows = [row for run, earlier in pairs for row in self._rows(team_day, run, earlier)]
-        table = pa.Table.from_pylist(rows, CLUSTER_LINEAGE)
+        table = CLUSTER_LINEAGE.arrow(rows)
         return table, self.lake.write(TABLE, team_day, table, _version(pairs))
 
     def _rows(self, team_day: TeamDay, run: RunKey, earlier: RunKey | Unmatched) -> list[dict[str, Any]]:

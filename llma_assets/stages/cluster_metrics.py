@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from llma_assets.clustering.result import NOISE
 from llma_assets.emission.metrics import Traffic, metrics_of_groups
 from llma_assets.lake import Lake
 from llma_assets.reporting.stage_report import StageReport
-from llma_assets.schemas import CLUSTER_METRICS
+from llma_assets.tables.cluster_metrics import CLUSTER_METRICS
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import run_days
 from llma_assets.vocabulary import MetricsKind
@@ -65,7 +64,7 @@ class MeasureClusters:
                 of_level = summaries.filter(pc.equal(summaries["level"], run["level"]))
                 figures = {item["item_id"]: item for item in of_level.to_pylist()}
                 rows += metrics_rows(run, with_common_names(run, figures, self.min_users))
-            table = pa.Table.from_pylist(rows, CLUSTER_METRICS)
+            table = CLUSTER_METRICS.arrow(rows)
             written = self.lake.write(TABLE, team_day, table, version)
         of_run = {run["clustering_run_id"]: "_".join(filter(None, (run["level"], run["job_id"]))) for run in runs}
         whole = [row for row in rows if row["kind"] == MetricsKind.RUN]

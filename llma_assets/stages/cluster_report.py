@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
 from llma_assets import __version__
 from llma_assets.checks.structure import findings
 from llma_assets.explorer import packing
@@ -24,9 +22,9 @@ from llma_assets.readers.report_rows import TREND_DAYS, ReportRows
 from llma_assets.readers.report_texts import ItemTexts, ShownText, WantedText
 from llma_assets.redaction.redactor import Redactor
 from llma_assets.reporting.stage_report import StageReport
-from llma_assets.schemas import CLUSTER_REPORT, REPORT_PAGE
 from llma_assets.settings import Settings
 from llma_assets.sources.event_source import TraceEventSource
+from llma_assets.tables.cluster_report import CLUSTER_REPORT, REPORT_PAGE
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import run_days
 
@@ -77,7 +75,7 @@ class BuildReport:
                 self.lake.write_bytes(path, page.html)
             else:
                 self.lake.remove(path)
-            table = pa.Table.from_pylist([] if page is None else [self._row(team_day, page)], CLUSTER_REPORT)
+            table = CLUSTER_REPORT.arrow([] if page is None else [self._row(team_day, page)])
             written = self.lake.write(TABLE, team_day, table, version)
         figures = {} if page is None else {"page": path, "page_bytes": len(page.html), "items_shown": page.items_shown}
         counts = {} if page is None else {"texts": page.texts, "excerpts": page.excerpts, "summaries": page.details}

@@ -17,11 +17,11 @@ from llma_assets.lake.checkpoints import Checkpoint
 from llma_assets.readers.matrix import to_matrix
 from llma_assets.reporting.progress import Progress
 from llma_assets.reporting.stage_report import StageReport, commonest_reason, count_outcomes
-from llma_assets.schemas import EMBEDDINGS
 from llma_assets.summarization.extractive import request_bullets
 from llma_assets.summarization.flow import flow_labels
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.summarization.summary import embedding_text
+from llma_assets.tables.embeddings import EMBEDDINGS
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import embeddings_version, version_of_part
 from llma_assets.vocabulary import ItemStatus, Reason
@@ -59,7 +59,7 @@ class EmbedDay:
             todo = {h: texts[h] for h in sorted(texts) if h not in known}
             vectors = known | self._embed(todo, [owners[h]["item_id"] for h in todo], team_day, checkpoint)
             dim = max((len(vector) for vector in vectors.values() if not isinstance(vector, str)), default=0)
-            table = pa.Table.from_pylist([self._row(team_day, row, vectors, dim) for row in rows], EMBEDDINGS)
+            table = EMBEDDINGS.arrow([self._row(team_day, row, vectors, dim) for row in rows])
             if Reason.BUDGET_EXHAUSTED in table["reason"].to_pylist():
                 version = version_of_part(version, table["embedding"].length() - table["embedding"].null_count)
             written = self.lake.write(TABLE, team_day, table, version)

@@ -20,11 +20,11 @@ from llma_assets.readers.job_items import WantedItems, wanted_items
 from llma_assets.redaction.redactor import Redactor
 from llma_assets.reporting.progress import Progress
 from llma_assets.reporting.stage_report import StageReport, commonest_reason, count_outcomes
-from llma_assets.schemas import TRACE_SUMMARIES
 from llma_assets.settings import Settings
 from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.summarization.outcome import ItemText, Keep, Summarizer, SummaryOutcome
 from llma_assets.summarization.summary import Note
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.event import Event
 from llma_assets.traces.sampling import sample_by_hour
@@ -73,7 +73,7 @@ class SummarizeDay:
         started = time.monotonic()
         with (
             self.lake.lock(TABLE, team_day),
-            Checkpoint(self.lake, TABLE, team_day, TRACE_SUMMARIES) as checkpoint,
+            Checkpoint(self.lake, TABLE, team_day, TRACE_SUMMARIES.schema) as checkpoint,
         ):
             items = self.source.day_items(team_day, list(Level))
             asked_for = wanted_items(self.source, team_day, self.jobs)
@@ -86,7 +86,7 @@ class SummarizeDay:
             last_day = max(items["last_date"].to_pylist(), default=team_day.day)
             made = self._summarize(team_day, todo, last_day, checkpoint)
             rows = [reused.get(_key(row)) or made.get(_key(row)) or _shelved(row, kept) for row in rows]
-            table = pa.Table.from_pylist(rows, TRACE_SUMMARIES)
+            table = TRACE_SUMMARIES.arrow(rows)
             version = source_version(rows, self.jobs)
             if ItemStatus.SUMMARIZED not in table["status"].to_pylist():
                 retract(self.lake, ["embeddings"], team_day, version)

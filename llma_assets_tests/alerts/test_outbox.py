@@ -31,8 +31,9 @@ from llma_assets.errors import PartitionLocked
 from llma_assets.findings.finding import Kind
 from llma_assets.lake import Lake
 from llma_assets.resources.clock import Clock
-from llma_assets.schemas import CLUSTER_EVENTS, TRACE_SUMMARIES
 from llma_assets.settings import Settings, load_settings
+from llma_assets.tables.cluster_events import CLUSTER_EVENTS
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
 
 NOW = datetime(2026, 1, 10, 6, tzinfo=UTC)
@@ -331,9 +332,9 @@ def test_a_team_that_fell_silent_is_told_once(lake: Lake, receiver: Receiver) ->
     write(lake, day=date(2025, 12, 1))
     for n in range(1, 9):
         day = TeamDay("acme", date(2026, 1, n))
-        lake.write("trace_summaries", day, pa.Table.from_pylist([summary_row(day, "bag-1")], TRACE_SUMMARIES))
+        lake.write("trace_summaries", day, pa.Table.from_pylist([summary_row(day, "bag-1")], TRACE_SUMMARIES.schema))
         event = dict.fromkeys(CLUSTER_EVENTS.names, "x") | {"team_id": "acme", "date": day.day, "part": 1, "parts": 1}
-        lake.write("cluster_events", day, pa.Table.from_pylist([event | {"timestamp": NOW}], CLUSTER_EVENTS))
+        lake.write("cluster_events", day, pa.Table.from_pylist([event | {"timestamp": NOW}], CLUSTER_EVENTS.schema))
     for hours in (0, 12, 48, 50, 72, 96):
         send(lake, receiver, datetime(2026, 1, 9, 1, tzinfo=UTC) + timedelta(hours=hours))
     (message,) = receiver.messages

@@ -27,9 +27,9 @@ from llma_assets.errors import InputRejected
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
 from llma_assets.queries.export.out_file import checked_out, out_file
-from llma_assets.schemas import CLUSTER_ASSIGNMENTS
 from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
+from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
 from llma_assets.team_day import TeamDay
 
 LLMA = str(Path(sys.executable).parent / "llma")
@@ -86,7 +86,9 @@ def test_a_period_is_exported_with_the_newest_run_of_each_item(lake: Lake, run: 
     (before,) = lake.read("cluster_assignments", DAY).to_pylist()
     moved = [one | {"cluster_id": 2} for one in before["items"] if one["item_id"].startswith("flight")]
     row |= {"items": row["items"] + moved, "window_start": window}
-    lake.write("cluster_assignments", LATER, pa.Table.from_pylist([row], CLUSTER_ASSIGNMENTS), row["content_hash"])
+    lake.write(
+        "cluster_assignments", LATER, pa.Table.from_pylist([row], CLUSTER_ASSIGNMENTS.schema), row["content_hash"]
+    )
     rows = exported(team="acme", first="2026-03-09", to="2026-03-10")
     assert sorted(row["item_id"] for row in rows) == sorted([*TOPICS, "seat-000", "seat-001", "seat-002"])
     places = {row["item_id"]: (row["clustering_run_id"], row["cluster_id"]) for row in rows}

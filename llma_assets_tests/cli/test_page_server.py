@@ -15,7 +15,7 @@ import pytest
 
 from llma_assets.cli.page_server import PageServer
 from llma_assets.lake import Lake
-from llma_assets.schemas import REPORT_PAGE
+from llma_assets.tables.cluster_report import REPORT_PAGE
 from llma_assets.team_day import TeamDay
 
 PAGE = b"<!doctype html><title>clusters</title>"

@@ -18,8 +18,8 @@ from llma_assets.cli.app import app
 from llma_assets.errors import InputRejected, PartitionMissing
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
-from llma_assets.schemas import CLUSTER_ASSIGNMENTS
 from llma_assets.stages.cluster_labels import LabelClusters
+from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
 from llma_assets.team_day import TeamDay
 
 LLMA = str(Path(sys.executable).parent / "llma")
@@ -46,7 +46,7 @@ def planted(lake: Lake) -> Lake:
         match_clusters(lake, day)
         LabelClusters(lake, KeywordLabeler(), LOG).run(day)
     empty = TeamDay("acme", DAY.day + timedelta(days=1))
-    table = pa.Table.from_pylist([run_row(empty, {})], CLUSTER_ASSIGNMENTS)
+    table = pa.Table.from_pylist([run_row(empty, {})], CLUSTER_ASSIGNMENTS.schema)
     lake.write("cluster_assignments", empty, table)
     return lake
 

@@ -17,8 +17,8 @@ from llma_assets.embedding.lsa import LsaEmbedder
 from llma_assets.errors import BudgetExhausted, InputRejected
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
-from llma_assets.schemas import EMBEDDINGS
 from llma_assets.stages.cluster_labels import LabelClusters
+from llma_assets.tables.embeddings import EMBEDDINGS
 from llma_assets.team_day import TeamDay
 
 pytest_plugins = ["llm_fixtures"]
@@ -43,7 +43,7 @@ def write_vectors(
         for level in levels
         for one, made in zip(ids, vectors, strict=True)
     ]
-    lake.write("embeddings", day, pa.Table.from_pylist(rows, EMBEDDINGS))
+    lake.write("embeddings", day, pa.Table.from_pylist(rows, EMBEDDINGS.schema))
 
 
 def name(lake: Lake, day: TeamDay) -> None:

@@ -29,9 +29,10 @@ from llma_assets.llm.embedder import OpenAIEmbedder
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.labeler import OpenAILabeler
 from llma_assets.llm.summarizer import OpenAISummarizer
-from llma_assets.schemas import CLUSTER_LABELS, TRACE_SUMMARIES
 from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.stages.embeddings import _VECTORS, EmbedDay
+from llma_assets.tables.cluster_labels import CLUSTER_LABELS
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
 
 pytest_plugins = ["llm_fixtures"]
@@ -45,7 +46,7 @@ KILLS = 50
 PRICES = {CHAT_MODEL: {"input_usd": 1.0, "cached_input_usd": 0.5, "output_usd": 2.0}}
 # What a run measures of itself; all else is the same in every run.
 MEASURED = "latency_s"
-SCHEMAS = {"trace_summaries": TRACE_SUMMARIES, "embeddings": _VECTORS, "cluster_labels": CLUSTER_LABELS}
+SCHEMAS = {"trace_summaries": TRACE_SUMMARIES.schema, "embeddings": _VECTORS, "cluster_labels": CLUSTER_LABELS.schema}
 
 Ingest = Callable[..., Any]
 

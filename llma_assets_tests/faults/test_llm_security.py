@@ -31,9 +31,9 @@ from llma_assets.llm.fence import new_fence
 from llma_assets.llm.labeler import OpenAILabeler
 from llma_assets.llm.prompts import load_prompt
 from llma_assets.llm.summarizer import PROMPT_VERSION, OpenAISummarizer
-from llma_assets.schemas import TABLES
 from llma_assets.stages.embeddings import EmbedDay
 from llma_assets.summarization.response import read_summary
+from llma_assets.tables import TABLES
 from llma_assets.team_day import TeamDay
 
 pytest_plugins = ["llm_fixtures"]
@@ -305,7 +305,7 @@ def test_teams_with_the_same_text_share_nothing(ingest: Ingest, lake: Lake, acce
     for table in ("trace_summaries", "embeddings"):
         for team in ("acme", "other"):
             assert set(lake.read(table, TeamDay(team, DAY.day))["team_id"].to_pylist()) == {team}
-    for name, schema in TABLES.items():
+    for name, schema in ((table.name, table.schema) for table in TABLES.values()):
         assert "team_id" in schema.names, name
 
 

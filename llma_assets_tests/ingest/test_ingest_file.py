@@ -18,7 +18,7 @@ import pytest
 from llma_assets.errors import InputRejected, PartitionCorrupt
 from llma_assets.ingest import IngestReport, Limits, QuarantineReason, ingest_file
 from llma_assets.lake import Lake
-from llma_assets.schemas import INGESTS, QUARANTINE, TRACE_EVENTS
+from llma_assets.tables.ingest import INGESTS, QUARANTINE, TRACE_EVENTS
 from llma_assets.team_day import TeamDay
 
 REAL = Path(__file__).parents[1] / "fixtures" / "ingest_events.jsonl"
@@ -75,9 +75,9 @@ def test_files_have_the_declared_schema_and_file_order(lake: Lake, ingest: Calla
     ingest([event | {"timestamp": "2026-01-01T00:00:00Z"} for event in real()] + [{"event": "x"}])
     (day,) = lake.days("trace_events", "acme")
     (path,) = lake.files("trace_events", day)
-    assert pq.read_schema(path).remove_metadata().equals(TRACE_EVENTS)
-    assert pq.read_schema(lake.team_files("quarantine", "acme")[0]).remove_metadata().equals(QUARANTINE)
-    assert pq.read_schema(lake.team_files("ingests", "acme")[0]).remove_metadata().equals(INGESTS)
+    assert pq.read_schema(path).remove_metadata().equals(TRACE_EVENTS.schema)
+    assert pq.read_schema(lake.team_files("quarantine", "acme")[0]).remove_metadata().equals(QUARANTINE.schema)
+    assert pq.read_schema(lake.team_files("ingests", "acme")[0]).remove_metadata().equals(INGESTS.schema)
     assert [row["uuid"] for row in rows_in(lake)] == [event["uuid"] for event in real()]
     counted = duckdb.connect().execute("SELECT count(DISTINCT trace_id) FROM read_parquet($1)", [path])
     assert counted.fetchone() == (len({event["properties"]["$ai_trace_id"] for event in real()}),)

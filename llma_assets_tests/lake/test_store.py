@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +14,8 @@ import pytest
 from llma_assets.errors import InputRejected, PartitionCorrupt, PartitionLocked, PartitionMissing
 from llma_assets.lake import Lake
 from llma_assets.lake.checkpoints import CHUNK_ROWS, Checkpoint
-from llma_assets.schemas import EMBEDDINGS, TABLES
+from llma_assets.tables import TABLES
+from llma_assets.tables.embeddings import EMBEDDINGS
 from llma_assets.team_day import TeamDay
 
 DAY = TeamDay("acme", date(2026, 1, 2))
@@ -24,7 +26,7 @@ def rows(*item_ids: str) -> pa.Table:
         "team_id": "acme", "date": DAY.day, "level": "trace", "trace_timestamp": DAY.start, "status": "embedded",
         "reason": None, "model": "m", "dim": 2, "content_hash": "h", "embedding": [0.6, 0.8], "generation_id": None,
     }  # fmt: skip
-    return pa.Table.from_pylist([one | {"item_id": i, "trace_id": i} for i in item_ids], EMBEDDINGS)
+    return pa.Table.from_pylist([one | {"item_id": i, "trace_id": i} for i in item_ids], EMBEDDINGS.schema)
 
 
 @pytest.mark.parametrize("url", ["{tmp}/lake", "memory://lake-{tmp}"])
@@ -88,32 +90,36 @@ def test_a_newer_schema_version_is_refused(lake: Lake, monkeypatch: pytest.Monke
 def test_columns_that_a_file_was_written_without_are_null(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """F36: a table that got columns since, one of them within a list."""
     part = pa.struct([pa.field("text", pa.string(), nullable=False)])
-    old = pa.schema([EMBEDDINGS.field("team_id"), EMBEDDINGS.field("date"), pa.field("parts", pa.list_(part))])
+    old = pa.schema(
+        [EMBEDDINGS.schema.field("team_id"), EMBEDDINGS.schema.field("date"), pa.field("parts", pa.list_(part))]
+    )
     new_part = pa.struct([*part, pa.field("rank", pa.int64())])
     new = pa.schema([*old.remove(2), pa.field("parts", pa.list_(new_part)), pa.field("note", pa.string())])
     row = {"team_id": "acme", "date": DAY.day, "parts": [{"text": "a"}]}
-    monkeypatch.setitem(TABLES, "embeddings", old)
+    monkeypatch.setitem(TABLES, "embeddings", SimpleNamespace(schema=old))
     lake.write("embeddings", DAY, pa.Table.from_pylist([row], old))
-    monkeypatch.setitem(TABLES, "embeddings", new)
+    monkeypatch.setitem(TABLES, "embeddings", SimpleNamespace(schema=new))
     found = lake.read("embeddings", DAY)
     assert found.schema.equals(new)
     assert found.to_pylist() == [row | {"parts": [{"text": "a", "rank": None}], "note": None}]
     assert lake.read("embeddings", DAY, ["note", "team_id"]).to_pylist() == [{"note": None, "team_id": "acme"}]
     assert lake.read_days("embeddings", DAY.window(2), ["note"])["note"].to_pylist() == [None]
-    monkeypatch.setitem(TABLES, "embeddings", pa.schema([*new, pa.field("must", pa.int64(), nullable=False)]))
+    monkeypatch.setitem(
+        TABLES, "embeddings", SimpleNamespace(schema=pa.schema([*new, pa.field("must", pa.int64(), nullable=False)]))
+    )
     with pytest.raises(PartitionCorrupt, match="before it had a column 'must'"):
         lake.read("embeddings", DAY)
 
 
 def test_the_file_that_says_what_a_table_looks_like_follows_the_table(lake: Lake) -> None:
     path = f"{lake.root}/embeddings/schema.parquet"
-    lake.write_schema(path, EMBEDDINGS.remove(3))
+    lake.write_schema(path, EMBEDDINGS.schema.remove(3))
     before = Path(path).stat().st_ino
-    lake.write_schema(path, EMBEDDINGS.remove(3))
+    lake.write_schema(path, EMBEDDINGS.schema.remove(3))
     assert Path(path).stat().st_ino == before
-    lake.write_schema(path, EMBEDDINGS)
+    lake.write_schema(path, EMBEDDINGS.schema)
     with lake.open_parquet(path) as file:
-        assert file.schema_arrow.equals(EMBEDDINGS)
+        assert file.schema_arrow.equals(EMBEDDINGS.schema)
 
 
 WRITER = """
@@ -194,11 +200,11 @@ def _point(item: str) -> dict[str, Any]:
 
 
 def test_a_checkpoint_keeps_rows_until_it_is_cleared(lake: Lake) -> None:
-    with Checkpoint(lake, "embeddings", DAY, EMBEDDINGS) as first:
+    with Checkpoint(lake, "embeddings", DAY, EMBEDDINGS.schema) as first:
         first.append([_point("a")])
         first.append([_point("b")])
         assert first.read()["item_id"].to_pylist() == ["a", "b"], "readable while it is open"
-    with Checkpoint(lake, "embeddings", DAY, EMBEDDINGS) as second:
+    with Checkpoint(lake, "embeddings", DAY, EMBEDDINGS.schema) as second:
         second.append([_point("c")])
         assert second.read()["item_id"].to_pylist() == ["a", "b", "c"], "oldest first"
         assert Checkpoint(lake, "embeddings", DAY, pa.schema([("other", pa.string())])).read().num_rows == 0
@@ -209,7 +215,7 @@ def test_a_checkpoint_keeps_rows_until_it_is_cleared(lake: Lake) -> None:
 
 
 def test_a_journal_that_was_cut_off_keeps_what_is_whole(lake: Lake) -> None:
-    with Checkpoint(lake, "embeddings", DAY, EMBEDDINGS) as checkpoint:
+    with Checkpoint(lake, "embeddings", DAY, EMBEDDINGS.schema) as checkpoint:
         for number in range(20):
             checkpoint.append([_point(f"i{number:02d}")])
         (journal,) = Path(lake.root, ".checkpoints").rglob("*.arrows")
@@ -225,7 +231,7 @@ def test_a_journal_that_was_cut_off_keeps_what_is_whole(lake: Lake) -> None:
 
 def test_on_an_object_store_a_checkpoint_is_made_of_chunks() -> None:
     lake = Lake("memory://checkpoints")
-    with Checkpoint(lake, "embeddings", DAY, EMBEDDINGS) as checkpoint:
+    with Checkpoint(lake, "embeddings", DAY, EMBEDDINGS.schema) as checkpoint:
         for number in range(CHUNK_ROWS + 1):
             checkpoint.append([_point(f"i{number:02d}")])
         assert checkpoint.read().num_rows == CHUNK_ROWS
@@ -235,5 +241,5 @@ def test_on_an_object_store_a_checkpoint_is_made_of_chunks() -> None:
 
 
 def test_every_table_has_an_empty_form() -> None:
-    for schema in TABLES.values():
+    for schema in (table.schema for table in TABLES.values()):
         assert schema.empty_table().schema == schema

@@ -13,12 +13,14 @@ from llma_assets.errors import InputRejected, PartitionLocked
 from llma_assets.lake import Lake
 from llma_assets.lake.locks import file_lock
 from llma_assets.lake.writer import TableWriter
-from llma_assets.schemas import QUARANTINE
+from llma_assets.tables.ingest import QUARANTINE
 
 
 def rows(count: int, reason: str = "bad") -> pa.Table:
     fixed = {"team_id": "t", "ingest_id": "i", "source_file": "f", "detail": "", "raw": "x" * 50}
-    return pa.Table.from_pylist([fixed | {"line_number": n, "reason": reason} for n in range(count)], schema=QUARANTINE)
+    return pa.Table.from_pylist(
+        [fixed | {"line_number": n, "reason": reason} for n in range(count)], schema=QUARANTINE.schema
+    )
 
 
 def path_in(lake: Lake) -> str:
@@ -38,7 +40,7 @@ def test_row_groups_become_one_file(lake: Lake, url: str | None) -> None:
     file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
     assert file.read().replace_schema_metadata(None).equals(pa.concat_tables([rows(3), rows(5)]))
     assert file.metadata.num_row_groups == 2
-    raw = file.metadata.row_group(0).column(QUARANTINE.get_field_index("raw"))
+    raw = file.metadata.row_group(0).column(QUARANTINE.schema.get_field_index("raw"))
     assert not raw.has_dictionary_page and file.metadata.row_group(0).column(0).has_dictionary_page
 
 

@@ -23,8 +23,9 @@ from llma_assets.lake import Lake
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.labeler import OpenAILabeler
 from llma_assets.reporting.stage_report import StageReport
-from llma_assets.schemas import CLUSTER_LABELS, TRACE_SUMMARIES
 from llma_assets.stages.cluster_labels import LabelClusters
+from llma_assets.tables.cluster_labels import CLUSTER_LABELS
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
 
 pytest_plugins = ["llm_fixtures"]
@@ -161,7 +162,7 @@ def test_a_name_that_the_texts_no_longer_bear_out_is_given_up(lake: Lake, name: 
         if row["item_id"].startswith("flight"):
             said = {"text": "Somebody wants breakfast at noon.", "line_refs": ""}
             row |= {"title": "Breakfast wanted late", "summary_bullets": [said]}
-    lake.write("trace_summaries", DAYS[1], pa.Table.from_pylist(other, TRACE_SUMMARIES))
+    lake.write("trace_summaries", DAYS[1], pa.Table.from_pylist(other, TRACE_SUMMARIES.schema))
     name(DAYS[1])
     found = rows(lake, DAYS[1])
     assert [found[n]["name_reason"] for n in range(3)] == ["content_changed", "kept", "kept"]
@@ -253,7 +254,7 @@ def test_names_from_before_these_columns_are_kept(lake: Lake, name: Name, server
     new = ["name_reason", "previous_title", "carried_from", "carried_cluster_id", "named_date"]
     table = pq.read_table(path)
     pq.write_table(table.drop_columns(new), path)
-    assert lake.read("cluster_labels", DAYS[0]).schema.equals(CLUSTER_LABELS)
+    assert lake.read("cluster_labels", DAYS[0]).schema.equals(CLUSTER_LABELS.schema)
     asked = len(server.requests)
     plant(lake, DAYS[1], NIGHT)
     name(DAYS[1])

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from llma_assets.emission.identity import clustering_run_id
 from llma_assets.lake import Lake
-from llma_assets.schemas import CLUSTER_ASSIGNMENTS, TRACE_SUMMARIES
+from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
 
 DIMENSIONS = 32
@@ -32,9 +33,9 @@ def plant(
     row = run_row(day, cluster_of) | changes
     for one in row["clusters"]:
         one["theme_id"] = (theme_of or {}).get(one["cluster_id"])
-    lake.write("cluster_assignments", day, pa.Table.from_pylist([row], CLUSTER_ASSIGNMENTS), row["content_hash"])
+    lake.write("cluster_assignments", day, pa.Table.from_pylist([row], CLUSTER_ASSIGNMENTS.schema), row["content_hash"])
     summaries = [summary_row(day, item_id) for item_id in cluster_of]
-    lake.write("trace_summaries", day, pa.Table.from_pylist(summaries, TRACE_SUMMARIES))
+    lake.write("trace_summaries", day, pa.Table.from_pylist(summaries, TRACE_SUMMARIES.schema))
     return row
 
 

@@ -2,12 +2,10 @@
 
 from datetime import date
 
-import pyarrow as pa
-
 from llma_assets.findings.finding import Finding, Kind
 from llma_assets.lake import Lake
-from llma_assets.schemas import CLUSTER_ALERTS
 from llma_assets.stages.cluster_alerts import row_of
+from llma_assets.tables.cluster_alerts import CLUSTER_ALERTS
 from llma_assets.team_day import TeamDay
 
 DAY = date(2026, 1, 9)
@@ -24,4 +22,4 @@ def finding(subject: str, day: date = DAY, since: date | None = None, team: str 
 
 def write(lake: Lake, *found: Finding, day: date = DAY, team: str = "acme") -> None:
     """The findings of a day."""
-    lake.write("cluster_alerts", TeamDay(team, day), pa.Table.from_pylist([row_of(f) for f in found], CLUSTER_ALERTS))
+    lake.write("cluster_alerts", TeamDay(team, day), CLUSTER_ALERTS.arrow([row_of(f) for f in found]))

@@ -10,10 +10,10 @@ from pipeline import LOG, match_clusters, source
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
 from llma_assets.reporting.stage_report import StageReport
-from llma_assets.schemas import REPORT_PAGE
 from llma_assets.settings import load_settings
 from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.stages.cluster_report import BuildReport
+from llma_assets.tables.cluster_report import REPORT_PAGE
 from llma_assets.team_day import TeamDay
 
 DAYS = [TeamDay("acme", date(2026, 1, n)) for n in range(1, 10)]

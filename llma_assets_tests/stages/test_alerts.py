@@ -28,11 +28,12 @@ from llma_assets.lake import Lake
 from llma_assets.readers.coverage import window_coverage
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.clock import Clock
-from llma_assets.schemas import EMBEDDINGS, TRACE_SUMMARIES
 from llma_assets.settings import load_settings
 from llma_assets.stages.cluster_alerts import FindAlerts
 from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
+from llma_assets.tables.embeddings import EMBEDDINGS
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
 
 DAYS = [TeamDay("acme", date(2026, 1, n)) for n in range(1, 20)]
@@ -69,7 +70,7 @@ def break_items(lake: Lake, day: TeamDay, topic: str, count: int) -> None:
     of_topic = [row for row in summaries if row["item_id"].startswith(topic)]
     for row in of_topic[:count]:
         row["item_error_count"] = 2
-    lake.write("trace_summaries", day, pa.Table.from_pylist(summaries, TRACE_SUMMARIES))
+    lake.write("trace_summaries", day, pa.Table.from_pylist(summaries, TRACE_SUMMARIES.schema))
 
 
 def test_a_topic_that_comes_up_is_found_under_one_id_on_each_day(lake: Lake) -> None:
@@ -131,8 +132,8 @@ def test_a_window_that_became_empty_leaves_no_alert(lake: Lake) -> None:
     plant(lake, DAYS[0], OLD)
     break_items(lake, DAYS[0], "refund", 20)
     assert finish(lake, DAYS[0]).items == 1
-    lake.write("embeddings", DAYS[0], EMBEDDINGS.empty_table())
-    lake.write("trace_summaries", DAYS[0], TRACE_SUMMARIES.empty_table())
+    lake.write("embeddings", DAYS[0], EMBEDDINGS.schema.empty_table())
+    lake.write("trace_summaries", DAYS[0], TRACE_SUMMARIES.schema.empty_table())
     assert cluster(lake, DAYS[0]).items == 0
     assert rows(lake, DAYS[0]) == []
 
@@ -246,7 +247,7 @@ def test_a_failed_item_counts_against_and_a_level_that_is_too_small_does_not(cov
     for row in [row for row in summaries if row["level"] == "trace"][:4]:
         row |= {"status": "failed", "reason": "llm_error"}
     version = covered.source_version("trace_summaries", REAL) or ""
-    covered.write("trace_summaries", REAL, pa.Table.from_pylist(summaries, TRACE_SUMMARIES), version)
+    covered.write("trace_summaries", REAL, pa.Table.from_pylist(summaries, TRACE_SUMMARIES.schema), version)
     result = check_coverage(covered)
     assert not result.passed and result.metadata["missing"].value == 4
     cluster(covered, REAL, min_items=41)

@@ -11,8 +11,8 @@ from pipeline import LOG
 from llma_assets.clustering.result import ClusteringParams
 from llma_assets.clustering_jobs import DEFAULT_JOBS
 from llma_assets.lake import Lake
-from llma_assets.schemas import EMBEDDINGS
 from llma_assets.stages.cluster_assignments import ClusterWindow
+from llma_assets.tables.embeddings import EMBEDDINGS
 from llma_assets.team_day import TeamDay
 
 VECTORS = np.load(Path(__file__).parent.parent / "fixtures" / "banking77_vectors.npz")["vectors"]
@@ -27,7 +27,7 @@ def embedded(lake: Lake) -> Lake:
         for n, day in enumerate(DAYS):
             team_day = TeamDay(team, day)
             rows = [_row(team_day, row) for row in range(n * A_DAY, (n + 1) * A_DAY)]
-            lake.write("embeddings", team_day, pa.Table.from_pylist(rows, EMBEDDINGS), "v")
+            lake.write("embeddings", team_day, pa.Table.from_pylist(rows, EMBEDDINGS.schema), "v")
     return lake
 
 

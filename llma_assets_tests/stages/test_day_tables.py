@@ -12,9 +12,10 @@ from llma_assets.emission.identity import clustering_run_id
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
 from llma_assets.reporting.stage_report import StageReport
-from llma_assets.schemas import CLUSTER_ASSIGNMENTS, CLUSTER_LABELS
 from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
+from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
+from llma_assets.tables.cluster_labels import CLUSTER_LABELS
 from llma_assets.team_day import TeamDay
 
 DAYS = [TeamDay("acme", date(2026, 1, n)) for n in (1, 2)]
@@ -75,7 +76,7 @@ def test_a_title_cannot_break_out_of_its_cell(lake: Lake) -> None:
     labels = lake.read("cluster_labels", DAYS[0]).to_pylist()
     hostile = "a | ![x](https://evil.example/x) <img src=x> `b` {{c}}"
     labels[0]["title"] = hostile
-    lake.write("cluster_labels", DAYS[0], pa.Table.from_pylist(labels, CLUSTER_LABELS))
+    lake.write("cluster_labels", DAYS[0], pa.Table.from_pylist(labels, CLUSTER_LABELS.schema))
     shown = metadata(EmitEvents(lake, LOG).run(DAYS[0]))
     table = shown["clusters"].value
     (line,) = [line for line in table.splitlines() if "evil" in line]
@@ -92,7 +93,7 @@ def test_each_run_has_its_map_and_those_left_out_are_named(lake: Lake) -> None:
         planted.append(run)
     shown = {}
     for runs in (planted[:2], planted):
-        lake.write("cluster_assignments", day, pa.Table.from_pylist(runs, CLUSTER_ASSIGNMENTS), str(len(runs)))
+        lake.write("cluster_assignments", day, pa.Table.from_pylist(runs, CLUSTER_ASSIGNMENTS.schema), str(len(runs)))
         match_clusters(lake, day)
         report = LabelClusters(lake, KeywordLabeler(), LOG).run(day)
         assert len(set(report.pictures)) == len(report.pictures), "each of another run"

@@ -17,9 +17,9 @@ from llma_assets.clustering.holding import Earlier
 from llma_assets.clustering.result import UNSEEN, Clustering, ClusteringParams
 from llma_assets.clustering_jobs import DEFAULT_JOBS
 from llma_assets.lake import Lake
-from llma_assets.schemas import CLUSTER_ASSIGNMENTS
 from llma_assets.stages import cluster_assignments as stage_module
 from llma_assets.stages.cluster_assignments import ClusterWindow
+from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
 from llma_assets.team_day import TeamDay
 
 __all__ = ["embedded"]
@@ -41,7 +41,7 @@ def rearranged(lake: Lake, day: TeamDay, **changes: Any) -> None:
     for item in run["items"]:
         item["cluster_id"] = int(ids[int(item["item_id"][1:])])
     run |= {"content_hash": "rearranged"} | changes
-    lake.write("cluster_assignments", day, pa.Table.from_pylist([run], CLUSTER_ASSIGNMENTS), "v")
+    lake.write("cluster_assignments", day, pa.Table.from_pylist([run], CLUSTER_ASSIGNMENTS.schema), "v")
 
 
 def groups(run: dict[str, Any]) -> dict[str, int]:

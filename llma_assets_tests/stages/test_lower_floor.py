@@ -19,11 +19,13 @@ from llma_assets.findings.finding import Kind
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.labeling.lower_floor import told_alert, told_label, told_message
 from llma_assets.lake import Lake
-from llma_assets.schemas import CLUSTER_ALERTS, CLUSTER_LABELS, TRACE_SUMMARIES
 from llma_assets.settings import load_settings
 from llma_assets.stages.cluster_alerts import FindAlerts
 from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
+from llma_assets.tables.cluster_alerts import CLUSTER_ALERTS
+from llma_assets.tables.cluster_labels import CLUSTER_LABELS
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
 
 DAYS = [TeamDay("acme", date(2026, 3, 8) + timedelta(days=n)) for n in range(2)]
@@ -42,7 +44,7 @@ def run(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> str:
         topics |= items("visa", 0, 30, 2) if number else {}
         plant(lake, day, topics, {0: 0, 1: 1, 2: 1})
         rows = [spoken(summary_row(day, item_id)) for item_id in topics]
-        lake.write("trace_summaries", day, pa.Table.from_pylist(rows, TRACE_SUMMARIES))
+        lake.write("trace_summaries", day, pa.Table.from_pylist(rows, TRACE_SUMMARIES.schema))
         match_clusters(lake, day)
         measure(lake, day)
         LabelClusters(lake, KeywordLabeler(), LOG).run(day)
@@ -103,7 +105,7 @@ def test_views_say_what_the_rule_says(run: str, lake: Lake) -> None:
     assert {(row["theme_naming"] or {}).get("source") for row in stored} == {None, "cluster", "keywords"}
     day = TeamDay("other", DAYS[0].day)
     stored = [row | {"team_id": "other", "date": day.day} for row in stored]
-    lake.write("cluster_labels", day, pa.Table.from_pylist(stored, CLUSTER_LABELS))
+    lake.write("cluster_labels", day, pa.Table.from_pylist(stored, CLUSTER_LABELS.schema))
     shown = Project().rows(
         "SELECT * FROM cluster_labels WHERE team_id = 'other' ORDER BY clustering_run_id, cluster_id"
     )

@@ -11,10 +11,10 @@ from real_traces import NOW, demo_events
 from llma_assets.cli.project import Project
 from llma_assets.ingest import ingest_file
 from llma_assets.lake import Lake
-from llma_assets.schemas import REPORT_PAGE
 from llma_assets.settings import load_settings
 from llma_assets.stages.cluster_alerts import FindAlerts
 from llma_assets.stages.cluster_report import BuildReport
+from llma_assets.tables.cluster_report import REPORT_PAGE
 from llma_assets.team_day import TeamDay
 
 DAY = TeamDay("acme", date(2026, 3, 8))

@@ -19,8 +19,9 @@ from llma_assets.checks.zero_items import zero_item_result
 from llma_assets.errors import PartitionMissing
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
-from llma_assets.schemas import REPORT_PAGE, TRACE_SUMMARIES
 from llma_assets.stages.cluster_labels import LabelClusters
+from llma_assets.tables.cluster_report import REPORT_PAGE
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.text import render_trace
 
@@ -179,7 +180,7 @@ def test_under_a_floor_on_users_no_name_of_few_is_told(lake: Lake) -> None:
         rows = lake.read("trace_summaries", day).to_pylist()
         for n, row in enumerate(rows):
             row |= {"item_user": f"u{n % 3}", "item_tools": ["common", *(["canary_tool"] if n % 3 == 0 else [])]}
-        lake.write("trace_summaries", day, pa.Table.from_pylist(rows, TRACE_SUMMARIES))
+        lake.write("trace_summaries", day, pa.Table.from_pylist(rows, TRACE_SUMMARIES.schema))
         finish(lake, day)
     with pytest.raises(PartitionMissing, match="lower floor"):
         build(lake, DAYS[1], min_users_per_cluster=2)
@@ -333,7 +334,7 @@ def test_items_without_a_summary_are_shown_without_a_title(lake: Lake) -> None:
     """Rows of summaries that are gone since: the page says what is left."""
     plant(lake, DAYS[0], NIGHTS[0])
     finish(lake, DAYS[0])
-    lake.write("trace_summaries", DAYS[0], TRACE_SUMMARIES.empty_table())
+    lake.write("trace_summaries", DAYS[0], TRACE_SUMMARIES.schema.empty_table())
     build(lake, DAYS[0])
     run = page(lake, DAYS[0]).report["runs"][0]
     assert set(run["items"]["title"]) == {None} == set(run["items"]["detail"])

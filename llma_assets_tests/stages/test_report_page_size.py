@@ -13,7 +13,7 @@ from llma_assets.explorer.content import Content
 from llma_assets.explorer.page import render_page
 from llma_assets.explorer.report import report
 from llma_assets.lake import Lake
-from llma_assets.schemas import CLUSTER_ASSIGNMENTS
+from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
 
 
 def test_many_clusters_of_many_days_pass_no_size(lake: Lake) -> None:
@@ -44,7 +44,7 @@ def test_more_clusters_than_fit_give_up_details_and_then_runs(lake: Lake) -> Non
         run_id = clustering_run_id(day.team, level, day.end, job_id)
         job = {"job_id": job_id, "job_name": job_id or f"Default - {level}", "level": level}
         rows.append(plant(lake, day, of_job) | job | {"clustering_run_id": run_id})
-    lake.write("cluster_assignments", day, pa.Table.from_pylist(rows, CLUSTER_ASSIGNMENTS), "several")
+    lake.write("cluster_assignments", day, pa.Table.from_pylist(rows, CLUSTER_ASSIGNMENTS.schema), "several")
     finish(lake, day)
     labels = lake.read("cluster_labels", day)
     long = [row | {"description": "All about it. " * 150} for row in labels.to_pylist()]

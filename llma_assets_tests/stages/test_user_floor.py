@@ -24,10 +24,11 @@ from llma_assets.lake import Lake
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.labeler import OpenAILabeler
 from llma_assets.resources.providers import Labeler
-from llma_assets.schemas import CLUSTER_ASSIGNMENTS, TRACE_SUMMARIES
 from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.stages.cluster_metrics import MeasureClusters
+from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
 
 pytest_plugins = ["llm_fixtures"]
@@ -74,12 +75,12 @@ def fill(lake: Lake, real: list[Row], accounts: int) -> None:
             cluster_of[row["item_id"]] = cluster_id
     fixed = {"team_id": DAY.team, "date": DAY.day, "level": "trace", "trace_timestamp": DAY.start}
     rows = [row | fixed | {"trace_id": row["item_id"]} for row in rows]
-    lake.write("trace_summaries", DAY, pa.Table.from_pylist(rows, TRACE_SUMMARIES))
+    lake.write("trace_summaries", DAY, pa.Table.from_pylist(rows, TRACE_SUMMARIES.schema))
     run = run_row(DAY, cluster_of)
     for one in run["clusters"]:
         # Two themes of several clusters, one of two of the small ones, one of the last alone.
         one["theme_id"] = {GROUPS: 2, GROUPS + 1: 2, GROUPS + 2: 3}.get(one["cluster_id"], one["cluster_id"] % 2)
-    lake.write("cluster_assignments", DAY, pa.Table.from_pylist([run], CLUSTER_ASSIGNMENTS), run["content_hash"])
+    lake.write("cluster_assignments", DAY, pa.Table.from_pylist([run], CLUSTER_ASSIGNMENTS.schema), run["content_hash"])
     match_clusters(lake, DAY)
 
 
@@ -207,7 +208,7 @@ def small(lake: Lake, day: TeamDay, users: Callable[[str, int], str | None], sai
         topic, _, number = item_id.rpartition("-")
         row = summary_row(day, item_id) | {"item_user": users(topic, int(number))}
         rows.append(row | {"title": f"{row['title']} {said}".strip() if topic == "refund" else row["title"]})
-    lake.write("trace_summaries", day, pa.Table.from_pylist(rows, TRACE_SUMMARIES))
+    lake.write("trace_summaries", day, pa.Table.from_pylist(rows, TRACE_SUMMARIES.schema))
     match_clusters(lake, day)
     return rows
 
@@ -253,8 +254,8 @@ def test_planted_near_duplicates_of_one_account_tell_nobody_anything(
     run = run_row(DAY, topics)
     for item in run["items"]:
         item["distance_to_centroid"] = 0.0 if int(item["item_id"][-3:]) >= 100 else 0.1
-    lake.write("cluster_assignments", DAY, pa.Table.from_pylist([run], CLUSTER_ASSIGNMENTS), run["content_hash"])
-    lake.write("trace_summaries", DAY, pa.Table.from_pylist(rows + attack, TRACE_SUMMARIES))
+    lake.write("cluster_assignments", DAY, pa.Table.from_pylist([run], CLUSTER_ASSIGNMENTS.schema), run["content_hash"])
+    lake.write("trace_summaries", DAY, pa.Table.from_pylist(rows + attack, TRACE_SUMMARIES.schema))
     match_clusters(lake, DAY)
     named = name(lake, OpenAILabeler(CHAT_MODEL, access_of(endpoint, {})[0]))
     sent = b"\n".join(request.raw for request in server.requests).decode()

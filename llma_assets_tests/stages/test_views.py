@@ -21,9 +21,9 @@ from llma_assets.cli.project import Project
 from llma_assets.errors import PartitionMissing
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
-from llma_assets.schemas import CLUSTER_ASSIGNMENTS
 from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
+from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
 from llma_assets.team_day import TeamDay
 
 DAY = TeamDay("acme", date(2025, 6, 2))
@@ -92,7 +92,7 @@ def test_items_say_whether_they_are_borderline(lake: Lake) -> None:
     }  # fmt: skip
     for item in row["items"]:
         item["is_learned"], item["raw_noise"] = told[item["item_id"]]
-    lake.write("cluster_assignments", day, pa.Table.from_pylist([row], CLUSTER_ASSIGNMENTS))
+    lake.write("cluster_assignments", day, pa.Table.from_pylist([row], CLUSTER_ASSIGNMENTS.schema))
     found = Project().rows("SELECT item_id, is_learned, raw_noise, is_borderline FROM cluster_items ORDER BY item_id")
     assert [tuple(one.values()) for one in found] == [
         ("flight-000", True, False, False),
@@ -112,7 +112,7 @@ def test_files_from_before_there_were_themes_are_shown(lake: Lake, ingest: Inges
     path = lake.path("cluster_assignments", day)
     (row,) = pq.read_table(path).to_pylist()
     added = ["items_learned", "items_borderline", "themes", "theme_stability", "ladder", "stability"]
-    kept = [field for field in CLUSTER_ASSIGNMENTS if field.name not in added]
+    kept = [field for field in CLUSTER_ASSIGNMENTS.schema if field.name not in added]
     inner = {"clusters": {"theme_id"}, "items": {"is_learned", "raw_noise"}}
     fields = [
         pa.field(f.name, pa.list_(pa.struct([g for g in f.type.value_type if g.name not in inner[f.name]])))

@@ -10,11 +10,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
-import pyarrow as pa
-
 from llma_assets.lake import Lake
 from llma_assets.llm.budget import Reservation
-from llma_assets.schemas import LLM_BATCHES
+from llma_assets.tables.llm_batches import LLM_BATCHES
 from llma_assets.team_day import TeamDay
 
 log = logging.getLogger(__name__)
@@ -101,7 +99,7 @@ class BatchState:
         """Write the table: all of it, or nothing."""
         of_partition = {"team_id": self._team_day.team, "date": self._team_day.day}
         rows = [of_partition | asdict(row) for _, row in sorted(self.rows.items())]
-        self._lake.write(TABLE, self._team_day, pa.Table.from_pylist(rows, LLM_BATCHES))
+        self._lake.write(TABLE, self._team_day, LLM_BATCHES.arrow(rows))
 
 
 def custom_id(level: str, item_id: str, content_hash: str, model: str, mode: str, prompt_version: str) -> str:
@@ -121,4 +119,4 @@ def abandon(lake: Lake, team_day: TeamDay) -> None:
     """Forget the batches of a (team, day) that was summarized without a server. They stay paid for."""
     if waits_for_batch(lake, team_day):
         log.warning("%s: a batch was still open and is not collected any more", team_day)
-        lake.write(TABLE, team_day, LLM_BATCHES.empty_table())
+        lake.write(TABLE, team_day, LLM_BATCHES.schema.empty_table())
