@@ -39,6 +39,7 @@ from llma_assets.ingest import ingest_file
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
 from llma_assets.lake.store import PARQUET_OPTIONS
+from llma_assets.providers import embedder_of
 from llma_assets.queries.views import open_views, query
 from llma_assets.settings import Settings, load_settings
 from llma_assets.sources.lake_event_source import lake_event_source
@@ -101,7 +102,7 @@ def make_lake(lake: Lake) -> None:
             path.write_text("".join(_moved(day, n, trace) for n, trace in enumerate(chosen)), encoding="utf-8")
             ingest_file(lake, path, FIRST_TEAM, NOW)
         SummarizeDay(lake, source, ExtractiveSummarizer(), jobs, settings, NOW, LOG).run(day)
-        EmbedDay(lake, embedder, settings.embedding_recipe, LOG).run(day)
+        EmbedDay(lake, embedder, embedder_of(settings).recipe, LOG).run(day)
         ClusterWindow(
             lake, jobs, ClusteringParams(), 7, 7, settings.max_samples, settings.min_items, LOG, source=source
         ).run(day)

@@ -8,16 +8,32 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from llma_assets.errors import InputRejected
-from llma_assets.llm.prices import PriceOverride
-from llma_assets.summarization.summary import EMBEDDING_TEXT_VERSION
 from llma_assets.team_day import check_team
 from llma_assets.vocabulary import Level
 
 TeamSet = Annotated[frozenset[str], NoDecode]
+
+
+class PriceOverride(BaseModel):
+    """One entry of the setting `prices`: US dollars per million tokens, each from 0 to 1,000,000."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_names(cls, value: object) -> object:
+        unknown = sorted(set(value) - set(cls.model_fields)) if isinstance(value, dict) else []
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: not one of {', '.join(cls.model_fields)}")
+        return value
+
+    input_usd: float = Field(ge=0, le=1_000_000, allow_inf_nan=False)
+    cached_input_usd: float | None = Field(None, ge=0, le=1_000_000, allow_inf_nan=False)
+    output_usd: float = Field(0.0, ge=0, le=1_000_000, allow_inf_nan=False)
 
 
 class Settings(BaseSettings):
@@ -181,15 +197,6 @@ class Settings(BaseSettings):
     def lineage_days(self) -> int:
         """Days that the lineage of clusters looks back for an earlier run: windows further apart share no item."""
         return max(self.window_days, self.interval_days)
-
-    @property
-    def embedding_recipe(self) -> str:
-        """What makes vectors out of summaries. Where it changes, embeddings are stale."""
-        asked = f"/{self.openai_embedding_dimensions}" if self.openai_embedding_dimensions else ""
-        model = {"openai": self.openai_embedding_model + asked, "minilm": str(self.model_dir or "")}.get(
-            self.embedder, ""
-        )
-        return f"{self.embedder}:{model}:text{EMBEDDING_TEXT_VERSION}"
 
     def max_items_per_hour(self, level: str) -> int:
         """Items of `level` that are summarized for each UTC hour."""

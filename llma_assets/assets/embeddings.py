@@ -9,6 +9,7 @@ from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, m
 from llma_assets.assets.trace_summaries import trace_summaries
 from llma_assets.llm.task import LlmTask
 from llma_assets.partitions import team_days_partitions
+from llma_assets.providers import embedder_of
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.clock import Clock
 from llma_assets.resources.lake import LakeResource
@@ -37,7 +38,7 @@ def embeddings(
     def stage(team_day: TeamDay) -> StageReport:
         task = LlmTask("embeddings", team_day, context.run.run_id)
         with providers.open_embedder(task, lake.open(), clock.now) as opened:
-            recipe = providers.settings().embedding_recipe
+            recipe = embedder_of(providers.settings()).recipe
             return opened.done(EmbedDay(lake.open(), opened.provider, recipe, context.log).run(team_day))
 
     yield from materialize(context, stage)

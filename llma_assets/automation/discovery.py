@@ -17,6 +17,7 @@ from llma_assets.clustering_jobs import ClusteringJob, clustering_jobs, enabled_
 from llma_assets.lake import Lake
 from llma_assets.llm.batch.state import waits_for_batch
 from llma_assets.llm.budget import budget_of
+from llma_assets.providers import embedder_of
 from llma_assets.settings import Settings
 from llma_assets.sources.event_source import DayStats, TraceEventSource
 from llma_assets.team_day import TeamDay
@@ -164,7 +165,7 @@ def _needs_summaries(lake: Lake, day: TeamDay, stats: DayStats, settings: Settin
     if summarized is None or whole_version(summarized) != stats.source_version:
         return True
     embedded = lake.source_version("embeddings", day) or ""
-    if whole_version(embedded) == embeddings_version(summarized, settings.embedding_recipe):
+    if whole_version(embedded) == embeddings_version(summarized, embedder_of(settings).recipe):
         return False
     # Summarized from this very input: due only if there is something to embed.
     return count_items(lake, "trace_summaries", day) > 0

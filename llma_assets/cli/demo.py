@@ -22,13 +22,14 @@ def demo(
 ) -> None:
     """Run the whole pipeline on real traces that ship with the package. No key, no server."""
     _choose(embedder, provider, base_url)
-    from llma_assets.resources.providers import local_embedder
+    from llma_assets.providers import embedder_of
 
     started = time.monotonic()
     project = Project()
     settings = load_settings()
     # Stops here, before any work, if the local model is missing.
-    model = settings.openai_embedding_model if settings.embedder == "openai" else local_embedder(settings).model
+    chosen = embedder_of(settings)
+    model = chosen.server_model or chosen.model
     console.print(f"lake {project.lake.root}; embedder {model}; summarizer {settings.summarizer}", markup=False)
     if settings.embedder == "lsa":
         console.print("lsa is a smoke test: these clusters say little", style="yellow")
@@ -47,13 +48,16 @@ def _choose(embedder: str | None, provider: str | None, base_url: str | None) ->
     """Options are settings by another name, so that everything below reads one place."""
     import os
 
+    from llma_assets import providers
+    from llma_assets.providers.provider import Kind
+
     # Only the demo's own teams: what else is in the lake is not run, and not paid for, by a demo.
     only = {"LLMA_TEAMS_ALLOW": ",".join(TEAMS), "LLMA_TEAMS_GUARANTEED": "", "LLMA_TEAMS_SKIP": ""}
     chosen = only | {"LLMA_EMBEDDER": embedder, "LLMA_OPENAI_BASE_URL": base_url}
     if provider is not None:
         chosen |= {"LLMA_SUMMARIZER": provider, "LLMA_LABELER": provider}
-        if provider == "openai" and embedder is None:
-            chosen["LLMA_EMBEDDER"] = "openai"
+        if provider in providers.names(Kind.EMBEDDER) and embedder is None:
+            chosen["LLMA_EMBEDDER"] = provider
     os.environ.update({name: value for name, value in chosen.items() if value is not None})
 
 

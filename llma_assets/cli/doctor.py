@@ -75,29 +75,16 @@ def _dagster(settings: Settings) -> str:
 
 
 def _embedder(settings: Settings) -> str:
-    if settings.embedder == "lsa":
-        return "lsa: for smoke tests only, its clusters say little; unset LLMA_EMBEDDER for the real model"
-    if settings.embedder == "openai":
-        return f"openai: {settings.openai_embedding_model}"
-    from llma_assets.embedding.minilm import find_model
+    from llma_assets.providers import embedder_of
 
-    return f"all-MiniLM-L6-v2 in {find_model(settings.model_dir)}"
-
-
-def _remote_stages(settings: Settings) -> dict[str, str]:
-    """Stages that ask a server, and the model that each asks."""
-    models = {
-        "summarizer": settings.openai_summary_model,
-        "embedder": settings.openai_embedding_model,
-        "labeler": settings.openai_label_model,
-    }
-    return {stage: model for stage, model in models.items() if getattr(settings, stage) == "openai"}
+    return embedder_of(settings).description()
 
 
 def _key(settings: Settings) -> str:
     from llma_assets.llm.work import endpoint_of
+    from llma_assets.providers import asking_server
 
-    stages = _remote_stages(settings)
+    stages = asking_server(settings)
     if not stages:
         return "no key needed: everything runs on this machine"
     endpoint = endpoint_of(settings)
@@ -109,8 +96,9 @@ def _key(settings: Settings) -> str:
 def _prices(settings: Settings) -> str:
     from llma_assets.llm.prices import find_price, prices_source
     from llma_assets.llm.work import endpoint_of
+    from llma_assets.providers import asking_server
 
-    models = sorted(set(_remote_stages(settings).values()))
+    models = sorted(set(asking_server(settings).values()))
     if not models:
         return "nothing here costs money"
     is_openai = endpoint_of(settings).is_openai
@@ -126,8 +114,9 @@ def _prices(settings: Settings) -> str:
 
 def _privacy(settings: Settings) -> str:
     from llma_assets.llm.work import endpoint_of, redactor_for
+    from llma_assets.providers import asking_server
 
-    if not _remote_stages(settings):
+    if not asking_server(settings):
         return "no text leaves this machine"
     if redactor_for(settings, endpoint_of(settings)) is None:
         return "texts are sent as they are (LLMA_REDACTION; a server on this machine or in a private network)"

@@ -48,13 +48,17 @@ def estimate(
 
 def _settings(settings: Settings, provider: str | None, model: str | None) -> Settings:
     """The settings as they would be with the provider and model asked about."""
-    if provider not in (None, "openai"):
-        raise InputRejected(f"--provider: {provider!r} is not openai")
+    from llma_assets.providers import asking_server, names
+    from llma_assets.providers.provider import Kind
+
+    known = sorted(set.intersection(*(set(names(kind)) for kind in Kind)))
+    if provider is not None and provider not in known:
+        raise InputRejected(f"--provider: {provider!r} is not one of {', '.join(known)}")
     chosen: dict[str, Any] = {}
     if provider:
-        chosen |= dict.fromkeys(("summarizer", "embedder", "labeler"), provider)
+        chosen |= dict.fromkeys(map(str, Kind), provider)
     if model is not None:
-        if "openai" not in (provider, settings.summarizer, settings.labeler):
+        if not provider and not asking_server(settings).keys() & {Kind.SUMMARIZER, Kind.LABELER}:
             raise InputRejected(f"--model: nobody would ask {model!r}, the providers are local; add --provider openai")
         chosen |= {"openai_summary_model": model, "openai_label_model": model}
     return load_settings(**chosen)
@@ -141,7 +145,7 @@ def _notes(found: "Estimate", settings: Settings) -> list[str]:
     sources = sorted({stage.price.source for stage in paid if stage.price})
     if sources:
         lines.append(f"prices: {'; '.join(sources)}; the list was last compared on {prices_as_of()}")
-    if settings.summarizer == "openai":
+    if any(stage.is_paid for stage in found.stages if stage.stage == "summaries"):
         lines.append(f"summaries are set to go by {settings.openai_delivery} calls (LLMA_OPENAI_DELIVERY)")
     return lines
 

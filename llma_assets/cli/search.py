@@ -52,18 +52,19 @@ def search(
 def _ask(project: Project, connection: Any, scope: Any, searched: Any, question: str, limit: int) -> list[Any]:
     """The rows; the one call that a remote embedder takes is charged to the team's present day, and recorded."""
     from llma_assets.llm.task import LlmTask
+    from llma_assets.providers import Work, embedder_of
     from llma_assets.queries.search import check_model, nearest_items, question_vector
     from llma_assets.resources.clock import Clock
-    from llma_assets.resources.providers import Providers, embedder_model
 
     settings, clock = project.settings, Clock()
+    embedder = embedder_of(settings)
     # Before anything is opened, recorded or sent.
-    check_model(embedder_model(settings), searched)
+    check_model(embedder.model, searched)
     teams = [scope.team] if scope.team else project.lake.teams("embeddings")
-    if settings.embedder == "openai" and len(teams) > 1:
+    if embedder.server_model and len(teams) > 1:
         raise InputRejected(f"--team: a question to a server is charged to a team; say which of {', '.join(teams)}")
     task = LlmTask("search", TeamDay(teams[0], clock.now().date()))
-    with Providers().open_embedder(task, project.lake, clock.now) as opened:
+    with embedder.open(Work(task, project.lake, clock.now)) as opened:
         vector = question_vector(opened.provider, searched, question)
         rows = nearest_items(connection, scope, searched, vector, limit)
         if settings.min_users_per_cluster:

@@ -13,7 +13,7 @@ from llma_assets.clustering_jobs import ClusteringJob, clustering_jobs
 from llma_assets.lake import Lake
 from llma_assets.lake.checkpoints import Checkpoint
 from llma_assets.llm.tokens import pieces_of
-from llma_assets.llm.work import endpoint_of, redactor_for, redactor_of_later_stages
+from llma_assets.providers import summarizer_of
 from llma_assets.readers.job_items import count_by_job, jobs_of_day, wanted_by
 from llma_assets.settings import Settings
 from llma_assets.sources.event_source import TraceEventSource
@@ -157,7 +157,6 @@ class BackfillItems:
         found.unembedded_pieces += [pieces_of(text) for key, text in texts.items() if key not in known]
 
     def _stage(self, team: str) -> trace_summaries.SummarizeDay:
-        is_local = isinstance(self.summarizer, ExtractiveSummarizer)
         return trace_summaries.SummarizeDay(
             lake=self.lake,
             source=self.source,
@@ -166,9 +165,7 @@ class BackfillItems:
             settings=self.settings,
             now=self.now,
             log=self.log,
-            redactor=redactor_of_later_stages(self.settings)
-            if is_local
-            else redactor_for(self.settings, endpoint_of(self.settings)),
+            redactor=summarizer_of(self.settings).redactor(),
         )
 
     def _size(self, stage: trace_summaries.SummarizeDay, item: ItemText) -> TextSize:

@@ -17,19 +17,18 @@ from llma_assets.labeling.prompt import build_messages as label_messages
 from llma_assets.labeling.prompt import label_schema
 from llma_assets.lake import Lake
 from llma_assets.llm.access import Access
-from llma_assets.llm.embedder import OpenAIEmbedder
 from llma_assets.llm.endpoint import Endpoint
-from llma_assets.llm.labeler import MAX_CLUSTERS_PER_CALL, OpenAILabeler
+from llma_assets.llm.labeler import MAX_CLUSTERS_PER_CALL
 from llma_assets.llm.labeler import PROMPT_VERSION as LABEL_PROMPT
 from llma_assets.llm.prices import Price, cost_usd
 from llma_assets.llm.prompts import load_prompt
 from llma_assets.llm.summarizer import OpenAISummarizer
 from llma_assets.llm.tokens import Range, pieces_of, tokens_per_piece
-from llma_assets.llm.work import redactor_of_later_stages
+from llma_assets.providers import asking_server, embedder_of, labeler_of, summarizer_of
+from llma_assets.providers.provider import Kind
 from llma_assets.readers.job_items import count_by_job, jobs_of_day
 from llma_assets.settings import Settings
 from llma_assets.sources.event_source import TraceEventSource
-from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.summarization.outcome import Summarizer
 from llma_assets.summarization.prompt import BULLETS, MAX_NOTES, Message, build_messages, summary_schema
 from llma_assets.team_day import TeamDay
@@ -151,11 +150,8 @@ class EstimateBackfill:
     def run(self, team: str, first: date, last: date) -> Estimate:
         """Estimate the days from `first` to `last`, both included. No server is asked and no key is needed."""
         access = Access(Endpoint(self.settings.openai_base_url), price_overrides=self.settings.prices)
-        is_redacted = redactor_of_later_stages(self.settings) is not None
-        summarizer: Summarizer = ExtractiveSummarizer(self.settings.summary_mode, is_redacted)
-        if self.settings.summarizer == "openai":
-            summarizer = OpenAISummarizer.from_settings(self.settings, access)
-        embedder = OpenAIEmbedder.from_settings(self.settings, access).model if self._embeds else None
+        summarizer = summarizer_of(self.settings).service(access)
+        embedder = embedder_of(self.settings).model if self._embeds else None
         items = BackfillItems(self.lake, self.source, summarizer, embedder, self.settings, self.now, self.log)
         found = items.find(team, first, last)
         sizes = items.read(team, found) if self._embeds or self._summarizes else {}
@@ -169,11 +165,16 @@ class EstimateBackfill:
 
     @property
     def _summarizes(self) -> bool:
-        return self.settings.summarizer == "openai"
+        return Kind.SUMMARIZER in self._models
 
     @property
     def _embeds(self) -> bool:
-        return self.settings.embedder == "openai"
+        return Kind.EMBEDDER in self._models
+
+    @property
+    def _models(self) -> dict[Kind, str]:
+        """The models that servers would be asked for."""
+        return asking_server(self.settings)
 
     # --- summaries --------------------------------------------------------------------------
 
@@ -188,7 +189,7 @@ class EstimateBackfill:
         todo = sum(found.todo.values())
         if not self._summarizes:
             return StageEstimate("summaries", summarizer.model, todo, found.kept)
-        name = self.settings.openai_summary_model
+        name = self._models[Kind.SUMMARIZER]
         price, overhead = access.price(name), self._overhead()
 
         def call(size: TextSize) -> _Call:
@@ -231,7 +232,7 @@ class EstimateBackfill:
         chars = [float(row[0]) for row in rows]
         if len(rows) < MIN_RECORDED or not sum(chars):
             return assumed
-        overhead = tokens_per_piece(self.settings.openai_summary_model).point * self._overhead()
+        overhead = tokens_per_piece(self._models[Kind.SUMMARIZER]).point * self._overhead()
         read = [row[1] - overhead for row in rows]
         slope = max(sum(read) / sum(chars), 0.0)
         off = statistics.pstdev(one - slope * size for one, size in zip(read, chars, strict=True))
@@ -261,7 +262,7 @@ class EstimateBackfill:
         items = sum(found.todo.values()) + len(found.unembedded_pieces)
         if model is None:
             return StageEstimate("embeddings", self.settings.embedder, sum(found.todo.values()))
-        name = self.settings.openai_embedding_model
+        name = self._models[Kind.EMBEDDER]
         price, per_piece = access.price(name), tokens_per_piece(name)
 
         def tokens(size: TextSize) -> Range:
@@ -276,9 +277,9 @@ class EstimateBackfill:
 
     def _labels(self, team: str, first: date, last: date, found: Found, access: Access) -> StageEstimate:
         runs = list(self._clustering_runs(team, first, last, found))
-        if self.settings.labeler != "openai":
+        if Kind.LABELER not in self._models:
             return StageEstimate("labels", self.settings.labeler, len(runs))
-        name = self.settings.openai_label_model
+        name = self._models[Kind.LABELER]
         price, per_piece = access.price(name), tokens_per_piece(name)
         overhead = _pieces(label_messages(load_prompt(LABEL_PROMPT), [], "0" * 32)) + pieces_of(
             json.dumps(label_schema())
@@ -294,7 +295,7 @@ class EstimateBackfill:
             read, written = read + call.input_tokens, written + call.output_tokens
             one = call.cost_usd(price)
             cost = None if cost is None or one is None else cost + one
-        model = OpenAILabeler.from_settings(self.settings, access).model or ""
+        model = labeler_of(self.settings).service(access).model or ""
         return StageEstimate("labels", model, len(runs), 0, read, written, cost, cost, price, _ASSUMED)
 
     def _clustering_runs(self, team: str, first: date, last: date, found: Found) -> Iterator[int]:

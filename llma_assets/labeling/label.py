@@ -1,6 +1,8 @@
 """Evidence for a cluster's name, and the name. Whoever labels gets only the evidence."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 NOISE_TITLE = "Outliers"
 
@@ -55,3 +57,19 @@ class Label:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
+
+
+class Labeler(Protocol):
+    """Whoever names clusters. `model` and `prompt_version` go into the data; None for keywords."""
+
+    model: str | None
+    prompt_version: str | None
+
+    def label(
+        self, evidence: Sequence[ClusterEvidence], subject: str = "", named: Mapping[int, Label] | None = None
+    ) -> list[Label]:
+        """One label for each cluster, in the order given; `subject` is the clustering run.
+
+        A cluster in `named` keeps that title, no other gets it, and nothing is paid for it. An id of `named` that is
+        none of these clusters only reserves its title.
+        """

@@ -11,7 +11,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from llma_assets.settings import PriceOverride
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider
@@ -23,24 +23,6 @@ OVERRIDE_SOURCE = "LLMA_PRICES"
 _LIBRARY = "genai-prices"
 _LIST_URL = "https://developers.openai.com/api/docs/pricing"
 _VERIFIED = re.compile(r"verified on (\d{4}-\d{2}-\d{2})")
-
-
-class PriceOverride(BaseModel):
-    """One entry of the setting `prices`: US dollars per million tokens, each from 0 to 1,000,000."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_names(cls, value: object) -> object:
-        unknown = sorted(set(value) - set(cls.model_fields)) if isinstance(value, dict) else []
-        if unknown:
-            raise ValueError(f"{', '.join(unknown)}: not one of {', '.join(cls.model_fields)}")
-        return value
-
-    input_usd: float = Field(ge=0, le=1_000_000, allow_inf_nan=False)
-    cached_input_usd: float | None = Field(None, ge=0, le=1_000_000, allow_inf_nan=False)
-    output_usd: float = Field(0.0, ge=0, le=1_000_000, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,13 +89,3 @@ def redactor_for(settings: Settings, endpoint: Endpoint) -> Redactor | None:
     if settings.redaction == "never" or (settings.redaction == "remote" and endpoint.is_local):
         return None
     return Redactor(settings.redaction_patterns)
-
-
-def redactor_of_later_stages(settings: Settings) -> Redactor | None:
-    """What takes secrets out before a summary is made here, because its vector or name is made elsewhere.
-
-    In the finished summary a secret may stand cut in two, and not be known for one.
-    """
-    if "openai" not in (settings.embedder, settings.labeler):
-        return None
-    return redactor_for(settings, endpoint_of(settings))

@@ -8,10 +8,9 @@ from typing import Any
 from llma_assets.clustering.result import NOISE
 from llma_assets.labeling.evidence import build_theme_evidence
 from llma_assets.labeling.floor import THEME_TITLE, UserFloor, suppressed_label
-from llma_assets.labeling.label import ClusterEvidence, ItemEvidence, Label
+from llma_assets.labeling.label import ClusterEvidence, ItemEvidence, Label, Labeler
 from llma_assets.labeling.themes import OF_CLUSTER, keeps_theme_name, same_themes
 from llma_assets.naming.earlier_names import EarlierNames, label_of, without_clashes
-from llma_assets.resources.providers import Labeler
 from llma_assets.tables.cluster_labels import ThemeNamingRow
 from llma_assets.vocabulary import Reason
 

@@ -13,7 +13,7 @@ from llma_assets.clustering.result import NOISE
 from llma_assets.labeling.evidence import build_evidence
 from llma_assets.labeling.floor import UserFloor, is_suppressed, suppressed_label
 from llma_assets.labeling.keywords import noise_label
-from llma_assets.labeling.label import ClusterEvidence, ItemEvidence, Label
+from llma_assets.labeling.label import ClusterEvidence, ItemEvidence, Label, Labeler
 from llma_assets.labeling.naming import NameReason
 from llma_assets.lake import Lake
 from llma_assets.lake.checkpoints import Checkpoint
@@ -22,7 +22,6 @@ from llma_assets.naming.theme_names import COLUMNS as THEME_COLUMNS
 from llma_assets.naming.theme_names import as_json, is_settled, name_themes
 from llma_assets.presentation.cluster_map import cluster_map
 from llma_assets.reporting.stage_report import StageReport
-from llma_assets.resources.providers import Labeler
 from llma_assets.tables.cluster_labels import CLUSTER_LABELS
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import run_days, version_of_part

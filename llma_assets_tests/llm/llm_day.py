@@ -20,6 +20,7 @@ from llma_assets.llm.embedder import OpenAIEmbedder
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.labeler import OpenAILabeler
 from llma_assets.llm.summarizer import OpenAISummarizer
+from llma_assets.providers import embedder_of
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.clock import Clock
 from llma_assets.settings import load_settings
@@ -69,7 +70,7 @@ class Day:
         return self._with(lambda access: summarize(self.lake, DAY, OpenAISummarizer(CHAT_MODEL, access)))
 
     def embed(self, model: str = EMBEDDING_MODEL, dimensions: int | None = None) -> StageReport:
-        recipe = load_settings().embedding_recipe
+        recipe = embedder_of(load_settings()).recipe
         return self._with(
             lambda access: EmbedDay(self.lake, OpenAIEmbedder(model, access, dimensions=dimensions), recipe, LOG).run(
                 DAY

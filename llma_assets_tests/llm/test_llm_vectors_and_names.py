@@ -19,6 +19,7 @@ from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.labeler import MAX_CLUSTERS_PER_CALL, OpenAILabeler
 from llma_assets.llm.recorder import Recorder
 from llma_assets.llm.task import LlmTask
+from llma_assets.providers import embedder_of
 from llma_assets.settings import load_settings
 from llma_assets.team_day import TeamDay
 
@@ -97,7 +98,7 @@ def test_a_length_that_is_asked_for_is_sent_checked_and_part_of_the_model(
     own = load_settings()
     monkeypatch.setenv("LLMA_OPENAI_EMBEDDING_DIMENSIONS", "16")
     shorter = load_settings()
-    assert own.embedding_recipe != shorter.embedding_recipe
+    assert embedder_of(own).recipe != embedder_of(shorter).recipe
     access, _ = access_of(Endpoint(server.url), {})
     assert OpenAIEmbedder.from_settings(shorter, access).model == short.model
     assert OpenAIEmbedder.from_settings(shorter, access).dim == 16

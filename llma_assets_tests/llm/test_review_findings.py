@@ -35,6 +35,7 @@ from llma_assets.llm.summarizer import OpenAISummarizer
 from llma_assets.llm.task import LlmTask
 from llma_assets.llm.work import opened
 from llma_assets.partitions import team_day_of
+from llma_assets.providers import embedder_of
 from llma_assets.queries.views import open_views, query
 from llma_assets.resources.providers import Providers
 from llma_assets.settings import load_settings
@@ -196,7 +197,7 @@ def test_a_day_whose_vectors_no_budget_was_left_for_says_so(
     budget = Budget(tmp_path, ACME, 0.0, None, lambda: NOW)
     access, _ = access_of(endpoint, {}, budget=budget, price_overrides={EMBEDDING_MODEL: {"input_usd": 1.0}})
     settings = load_settings()
-    EmbedDay(lake, OpenAIEmbedder(EMBEDDING_MODEL, access), settings.embedding_recipe, LOG).run(ACME)
+    EmbedDay(lake, OpenAIEmbedder(EMBEDDING_MODEL, access), embedder_of(settings).recipe, LOG).run(ACME)
     with open_views(lake, settings) as connection:
         (row,) = query(connection, "SELECT is_partial, reason FROM team_day_status").to_pylist()
     assert row == {"is_partial": True, "reason": "budget_exhausted (20 of 20 vectors)"}

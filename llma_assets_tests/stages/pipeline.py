@@ -11,6 +11,7 @@ from llma_assets.clustering_jobs import clustering_jobs
 from llma_assets.embedding.lsa import LsaEmbedder
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
+from llma_assets.providers import embedder_of
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.settings import load_settings
 from llma_assets.sources.lake_event_source import LakeEventSource, lake_event_source
@@ -42,7 +43,7 @@ def summarize(lake: Lake, day: TeamDay, summarizer: Summarizer | None = None, no
 
 def embed(lake: Lake, day: TeamDay) -> StageReport:
     """The stage embeddings."""
-    return EmbedDay(lake, LsaEmbedder(), load_settings().embedding_recipe, LOG).run(day)
+    return EmbedDay(lake, LsaEmbedder(), embedder_of(load_settings()).recipe, LOG).run(day)
 
 
 def cluster(lake: Lake, day: TeamDay, method: str = "hdbscan", min_items: int = 20) -> StageReport:

@@ -12,6 +12,7 @@ from server import CHAT_MODEL, EMBEDDING_MODEL, Server
 from llma_assets.clustering_jobs import clustering_jobs
 from llma_assets.lake import Lake
 from llma_assets.llm.task import LlmTask
+from llma_assets.providers import embedder_of
 from llma_assets.redaction.redactor import Redactor
 from llma_assets.resources.providers import Providers
 from llma_assets.settings import load_settings
@@ -91,7 +92,7 @@ def run_all(lake: Lake, providers: Providers) -> None:
             lake, source(lake), opened.provider, jobs, load_settings(), NOW, LOG, redactor=opened.redactor
         ).run(DAY)
     with providers.open_embedder(LlmTask("embeddings", DAY), lake, lambda: NOW) as opened:
-        EmbedDay(lake, opened.provider, load_settings().embedding_recipe, LOG).run(DAY)
+        EmbedDay(lake, opened.provider, embedder_of(load_settings()).recipe, LOG).run(DAY)
     cluster(lake, DAY)
     with providers.open_labeler(LlmTask("cluster_labels", DAY), lake, lambda: NOW) as opened:
         LabelClusters(lake, opened.provider, LOG).run(DAY)

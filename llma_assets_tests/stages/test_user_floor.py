@@ -19,11 +19,11 @@ from server import CHAT_MODEL, Server
 
 from llma_assets.cli.clusters import clusters
 from llma_assets.cli.export import export
+from llma_assets.labeling.label import Labeler
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.labeler import OpenAILabeler
-from llma_assets.resources.providers import Labeler
 from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.stages.cluster_metrics import MeasureClusters
