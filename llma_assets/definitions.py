@@ -2,16 +2,7 @@
 
 import dagster as dg
 
-from llma_assets.assets.cluster_alerts import cluster_alerts
-from llma_assets.assets.cluster_assignments import cluster_assignments
-from llma_assets.assets.cluster_events import cluster_events
-from llma_assets.assets.cluster_labels import cluster_labels
-from llma_assets.assets.cluster_lineage import cluster_lineage
-from llma_assets.assets.cluster_metrics import cluster_metrics
-from llma_assets.assets.cluster_report import cluster_report
-from llma_assets.assets.embeddings import embeddings
-from llma_assets.assets.trace_events import trace_events
-from llma_assets.assets.trace_summaries import trace_summaries
+from llma_assets import assets
 from llma_assets.automation.alert_sensor import alert_sensor
 from llma_assets.automation.openai_batch_sensor import openai_batch_sensor
 from llma_assets.automation.schedules import daily_clusters, hourly_summaries
@@ -41,18 +32,7 @@ def resources(settings: Settings, clock: Clock | None = None) -> dict[str, dg.Co
 
 
 defs = dg.Definitions(
-    assets=[
-        trace_events,
-        trace_summaries,
-        embeddings,
-        cluster_assignments,
-        cluster_lineage,
-        cluster_labels,
-        cluster_metrics,
-        cluster_events,
-        cluster_report,
-        cluster_alerts,
-    ],
+    assets=dg.load_assets_from_package_module(assets, include_specs=True),
     asset_checks=[*zero_item_checks, has_structure, *alert_checks],
     jobs=[summarize_traces, cluster_traces],
     schedules=[hourly_summaries, daily_clusters],

@@ -6,8 +6,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from llma_assets.checks.structure import findings, quality_result
+from llma_assets.checks.structure import quality_result
 from llma_assets.definitions import defs
+from llma_assets.findings.structure import structure_findings
 from llma_assets.lake import Lake
 from llma_assets.settings import Settings
 from llma_assets.team_day import TeamDay
@@ -27,7 +28,7 @@ GOOD: dict[str, Any] = {
 
 
 def found(**changes: Any) -> list[str]:
-    return list(findings(GOOD | changes, Settings()))
+    return list(structure_findings(GOOD | changes, Settings()))
 
 
 def test_a_good_clustering_has_no_findings() -> None:

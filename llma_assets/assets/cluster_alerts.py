@@ -5,26 +5,15 @@ from typing import Any
 
 import dagster as dg
 
-from llma_assets.assets.cluster_labels import cluster_labels
-from llma_assets.assets.cluster_metrics import cluster_metrics
-from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
-from llma_assets.partitions import team_days_partitions
+from llma_assets.assets.materialization import materialize, team_day_asset
 from llma_assets.resources.clock import Clock
 from llma_assets.resources.event_source import EventSourceResource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
-from llma_assets.stages.cluster_alerts import FindAlerts
+from llma_assets.stages.cluster_alerts import STAGE, FindAlerts
 
 
-@dg.asset(
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"python", "parquet"},
-    deps=[cluster_labels, cluster_metrics],
-    partitions_def=team_days_partitions,
-    backfill_policy=BACKFILL_POLICY,
-    code_version="2",
-)
+@team_day_asset(STAGE, kinds={"python", "parquet"})
 def cluster_alerts(
     context: dg.AssetExecutionContext,
     lake: LakeResource,

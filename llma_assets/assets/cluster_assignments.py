@@ -6,16 +6,14 @@ from typing import Any, cast
 import dagster as dg
 from pydantic import Field
 
-from llma_assets.assets.embeddings import embeddings
-from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
+from llma_assets.assets.materialization import materialize, team_day_asset
 from llma_assets.clustering.result import ClusteringParams, Method
 from llma_assets.clustering_jobs import clustering_jobs
-from llma_assets.partitions import team_days_partitions, window_mapping
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.event_source import EventSourceResource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
-from llma_assets.stages.cluster_assignments import ClusterWindow
+from llma_assets.stages.cluster_assignments import STAGE, ClusterWindow
 from llma_assets.team_day import TeamDay
 
 
@@ -38,15 +36,7 @@ class ClusterConfig(dg.Config):
     run_label: str = Field("", pattern=r"^[A-Za-z0-9-]{0,32}$", description="Appended to the clustering run's id.")
 
 
-@dg.asset(
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"scikitlearn", "parquet"},
-    deps=[dg.AssetDep(embeddings, partition_mapping=window_mapping)],
-    partitions_def=team_days_partitions,
-    backfill_policy=BACKFILL_POLICY,
-    code_version="5",
-)
+@team_day_asset(STAGE, kinds={"scikitlearn", "parquet"})
 def cluster_assignments(
     context: dg.AssetExecutionContext,
     config: ClusterConfig,

@@ -5,29 +5,17 @@ from typing import Any
 
 import dagster as dg
 
-from llma_assets.assets.cluster_assignments import cluster_assignments
-from llma_assets.assets.cluster_lineage import cluster_lineage
-from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
+from llma_assets.assets.materialization import materialize, team_day_asset
 from llma_assets.llm.task import LlmTask
-from llma_assets.partitions import team_days_partitions
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.clock import Clock
 from llma_assets.resources.lake import LakeResource
 from llma_assets.resources.providers import Providers
-from llma_assets.stages.cluster_labels import LabelClusters
+from llma_assets.stages.cluster_labels import STAGE, LabelClusters
 from llma_assets.team_day import TeamDay
 
 
-@dg.asset(
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"python", "parquet"},
-    deps=[cluster_assignments, cluster_lineage],
-    partitions_def=team_days_partitions,
-    backfill_policy=BACKFILL_POLICY,
-    pool="labels",
-    code_version="4",
-)
+@team_day_asset(STAGE, kinds={"python", "parquet"}, pool="labels")
 def cluster_labels(
     context: dg.AssetExecutionContext, lake: LakeResource, providers: Providers, clock: Clock
 ) -> Iterator[Any]:

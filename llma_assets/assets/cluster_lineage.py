@@ -5,23 +5,13 @@ from typing import Any
 
 import dagster as dg
 
-from llma_assets.assets.cluster_assignments import cluster_assignments
-from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
-from llma_assets.partitions import lineage_mapping, team_days_partitions
+from llma_assets.assets.materialization import materialize, team_day_asset
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
-from llma_assets.stages.cluster_lineage import MatchClusters
+from llma_assets.stages.cluster_lineage import STAGE, MatchClusters
 
 
-@dg.asset(
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"scipy", "parquet"},
-    deps=[dg.AssetDep(cluster_assignments, partition_mapping=lineage_mapping)],
-    partitions_def=team_days_partitions,
-    backfill_policy=BACKFILL_POLICY,
-    code_version="1",
-)
+@team_day_asset(STAGE, kinds={"scipy", "parquet"})
 def cluster_lineage(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
     """What became of the clusters of the newest earlier run: kept, split, merged, born, died. Grain: one row an edge
     between two clusters, or to none. Guarantee: a cluster is kept from one earlier cluster at most and by one later

@@ -5,24 +5,13 @@ from typing import Any
 
 import dagster as dg
 
-from llma_assets.assets.cluster_assignments import cluster_assignments
-from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
-from llma_assets.assets.trace_summaries import trace_summaries
-from llma_assets.partitions import team_days_partitions, window_mapping
+from llma_assets.assets.materialization import materialize, team_day_asset
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
-from llma_assets.stages.cluster_metrics import MeasureClusters
+from llma_assets.stages.cluster_metrics import STAGE, MeasureClusters
 
 
-@dg.asset(
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"numpy", "parquet"},
-    deps=[cluster_assignments, dg.AssetDep(trace_summaries, partition_mapping=window_mapping)],
-    partitions_def=team_days_partitions,
-    backfill_policy=BACKFILL_POLICY,
-    code_version="1",
-)
+@team_day_asset(STAGE, kinds={"numpy", "parquet"})
 def cluster_metrics(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
     """Cost, latency, tokens, errors, users, models and tools, and how far each is from the rest of the run's traffic.
     Grain: one row a clustering run and each cluster (noise included), theme, and the run as a whole. Guarantee: each

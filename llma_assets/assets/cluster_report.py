@@ -5,26 +5,16 @@ from typing import Any
 
 import dagster as dg
 
-from llma_assets.assets.cluster_events import cluster_events
-from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
-from llma_assets.partitions import team_days_partitions
+from llma_assets.assets.materialization import materialize, team_day_asset
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.event_source import EventSourceResource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
-from llma_assets.stages.cluster_report import BuildReport
+from llma_assets.stages.cluster_report import STAGE, BuildReport
 from llma_assets.team_day import TeamDay
 
 
-@dg.asset(
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"python", "html"},
-    deps=[cluster_events],
-    partitions_def=team_days_partitions,
-    backfill_policy=BACKFILL_POLICY,
-    code_version="1",
-)
+@team_day_asset(STAGE, kinds={"python", "html"})
 def cluster_report(
     context: dg.AssetExecutionContext, lake: LakeResource, event_source: EventSourceResource
 ) -> Iterator[Any]:

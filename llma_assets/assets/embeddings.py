@@ -5,29 +5,18 @@ from typing import Any
 
 import dagster as dg
 
-from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
-from llma_assets.assets.trace_summaries import trace_summaries
+from llma_assets.assets.materialization import materialize, team_day_asset
 from llma_assets.llm.task import LlmTask
-from llma_assets.partitions import team_days_partitions
 from llma_assets.providers import embedder_of
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.clock import Clock
 from llma_assets.resources.lake import LakeResource
 from llma_assets.resources.providers import Providers
-from llma_assets.stages.embeddings import EmbedDay
+from llma_assets.stages.embeddings import STAGE, EmbedDay
 from llma_assets.team_day import TeamDay
 
 
-@dg.asset(
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"python", "parquet"},
-    deps=[trace_summaries],
-    partitions_def=team_days_partitions,
-    backfill_policy=BACKFILL_POLICY,
-    pool="embeddings",
-    code_version="2",
-)
+@team_day_asset(STAGE, kinds={"python", "parquet"}, pool="embeddings")
 def embeddings(
     context: dg.AssetExecutionContext, lake: LakeResource, providers: Providers, clock: Clock
 ) -> Iterator[Any]:

@@ -7,9 +7,10 @@ from typing import Any
 import dagster as dg
 
 from llma_assets.errors import WaitingForBatch
-from llma_assets.partitions import team_day_of
+from llma_assets.partitions import lineage_mapping, team_day_of, team_days_partitions, window_mapping
 from llma_assets.presentation.markdown import preview
 from llma_assets.reporting.stage_report import StageReport
+from llma_assets.stages.declaration import Days, Stage
 from llma_assets.team_day import TeamDay
 
 OWNERS = ["team:llm-analytics"]
@@ -18,9 +19,23 @@ GROUP = "llm_analytics"
 # One run takes a contiguous range of a team's days; more than this in one run is split by Dagster.
 BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=31)
 
+_MAPPINGS = {Days.SAME: None, Days.WINDOW: window_mapping, Days.LINEAGE: lineage_mapping}
 
 # Rows of a table that is shown beside the preview; the UI keeps it with each materialization.
 MAX_TABLE_ROWS = 60
+
+
+def team_day_asset(stage: Stage, **said: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Dagster's asset of a stage, one partition a (team, day); `said` is what only Dagster wants to know."""
+    return dg.asset(
+        group_name=GROUP,
+        owners=OWNERS,
+        deps=[dg.AssetDep(name, partition_mapping=_MAPPINGS[days]) for name, days in stage.reads.items()],
+        partitions_def=team_days_partitions,
+        backfill_policy=BACKFILL_POLICY,
+        code_version=stage.code_version,
+        **said,
+    )
 
 
 def materialize(

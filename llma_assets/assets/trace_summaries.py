@@ -5,29 +5,23 @@ from typing import Any
 
 import dagster as dg
 
-from llma_assets.assets.materialization import BACKFILL_POLICY, GROUP, OWNERS, materialize
+from llma_assets.assets.materialization import materialize, team_day_asset
 from llma_assets.clustering_jobs import clustering_jobs
 from llma_assets.llm.task import LlmTask
-from llma_assets.partitions import team_days_partitions
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.clock import Clock
 from llma_assets.resources.event_source import EventSourceResource
 from llma_assets.resources.lake import LakeResource
 from llma_assets.resources.providers import Providers
 from llma_assets.settings import load_settings
-from llma_assets.stages.trace_summaries import SummarizeDay
+from llma_assets.stages.trace_summaries import STAGE, SummarizeDay
 from llma_assets.team_day import TeamDay
 
 
-@dg.asset(
-    group_name=GROUP,
-    owners=OWNERS,
+@team_day_asset(
+    STAGE,
     kinds={"python", "parquet"},
-    deps=["trace_events"],
-    partitions_def=team_days_partitions,
-    backfill_policy=BACKFILL_POLICY,
     pool="summaries",
-    code_version="2",
     # A partition that waits for its batch is left as it was, and so is what depends on it.
     output_required=False,
 )

@@ -12,7 +12,6 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from llma_assets.checks.zero_items import count_items
 from llma_assets.clustering_jobs import ClusteringJob, clustering_jobs, enabled_jobs
 from llma_assets.lake import Lake
 from llma_assets.llm.batch.state import waits_for_batch
@@ -20,6 +19,7 @@ from llma_assets.llm.budget import budget_of
 from llma_assets.providers import embedder_of
 from llma_assets.settings import Settings
 from llma_assets.sources.event_source import DayStats, TraceEventSource
+from llma_assets.stages.declaration import count_items
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import combine, embeddings_version, is_part, summaries_version, whole_version
 from llma_assets.vocabulary import ItemStatus, Level, Reason

@@ -9,9 +9,6 @@ from typing import Any
 
 import dagster as dg
 
-from llma_assets.assets.cluster_alerts import cluster_alerts
-from llma_assets.assets.cluster_assignments import cluster_assignments
-from llma_assets.assets.cluster_lineage import cluster_lineage
 from llma_assets.findings.finding import Kind
 from llma_assets.labeling.lower_floor import told_alert
 from llma_assets.lake import Lake
@@ -107,7 +104,7 @@ def drift_result(lake: Lake, team_days: Sequence[TeamDay], settings: Settings) -
 
 
 @dg.asset_check(
-    asset=cluster_assignments,
+    asset="cluster_assignments",
     name="covers_items",
     partitions_def=team_days_partitions,
     description="Warns where less than LLMA_MIN_COVERAGE of the window's items is clustered, noise, or left out for a "
@@ -124,7 +121,7 @@ def covers_items(
 
 
 @dg.asset_check(
-    asset=cluster_lineage,
+    asset="cluster_lineage",
     name="no_drift",
     partitions_def=team_days_partitions,
     description="Warns where the clusters are farther than LLMA_MAX_DRIFT from those of the run before.",
@@ -137,7 +134,7 @@ def no_drift(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.A
 def _finding_check(kind: Kind) -> dg.AssetChecksDefinition:
     name, description = CHECKS[kind]
 
-    @dg.asset_check(asset=cluster_alerts, name=name, partitions_def=team_days_partitions, description=description)
+    @dg.asset_check(asset="cluster_alerts", name=name, partitions_def=team_days_partitions, description=description)
     def check(context: dg.AssetCheckExecutionContext, lake: LakeResource) -> dg.AssetCheckResult:
         return findings_result(lake.open(), kind, _days(context), load_settings().min_users_per_cluster)
 

@@ -20,10 +20,18 @@ from llma_assets.readers.run_facts import drift_of, run_facts, runs_of
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.settings import Settings
 from llma_assets.sources.event_source import TraceEventSource
+from llma_assets.stages.declaration import Days, Job, Stage
 from llma_assets.tables.cluster_alerts import CLUSTER_ALERTS
 from llma_assets.team_day import TeamDay
 
 TABLE = "cluster_alerts"
+STAGE = Stage(
+    CLUSTER_ALERTS,
+    Job.CLUSTER,
+    reads={"cluster_labels": Days.SAME, "cluster_metrics": Days.SAME},
+    versions=("2",),
+    may_be_empty=True,
+)
 # A finding that was not there on so many days is another one when it comes back, and is told again.
 WELL_AFTER_DAYS = 3
 # These have a first day of their own; for others it is that of the first finding of a row of them.

@@ -18,12 +18,12 @@ from llma_assets.clustering_jobs import ClusteringJob, enabled_jobs
 from llma_assets.emission.identity import clustering_run_id, seed_of
 from llma_assets.errors import InputRejected, PartitionMissing
 from llma_assets.lake import Lake
-from llma_assets.lake.retract import retract
 from llma_assets.readers.earlier_run import EarlierClusters, look_back
 from llma_assets.readers.job_items import items_of_jobs
 from llma_assets.readers.matrix import to_matrix
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.sources.event_source import TraceEventSource
+from llma_assets.stages.declaration import Days, Job, Stage, retract
 from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.sampling import sample_by_day
@@ -31,15 +31,14 @@ from llma_assets.versions import is_version_of, window_version
 from llma_assets.vocabulary import ItemStatus, Reason, RunStatus
 
 TABLE = "cluster_assignments"
-# What is made from the clusters, last first.
-_DOWNSTREAM = [
-    "cluster_alerts",
-    "cluster_report",
-    "cluster_events",
-    "cluster_metrics",
-    "cluster_labels",
-    "cluster_lineage",
-]
+STAGE = Stage(
+    CLUSTER_ASSIGNMENTS,
+    Job.CLUSTER,
+    reads={"embeddings": Days.WINDOW},
+    versions=("5", ALGORITHM_VERSION),
+    item_column="items_analyzed",
+    count_items_in=lambda analyzed: int(pc.sum(analyzed).as_py() or 0),
+)
 _SHOWN_QUALITY = [
     "noise_share",
     "raw_noise_share",
@@ -98,7 +97,7 @@ class ClusterWindow:
             ]
             table = CLUSTER_ASSIGNMENTS.arrow(runs)
             if not any(run["items_analyzed"] for run in runs):
-                retract(self.lake, _DOWNSTREAM, team_day, version)
+                retract(self.lake, TABLE, team_day, version)
             written = self.lake.write(TABLE, team_day, table, version)
         return _report(team_day, written, runs, time.monotonic() - started)
 

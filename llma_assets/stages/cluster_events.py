@@ -14,11 +14,18 @@ from llma_assets.lake import Lake
 from llma_assets.readers.day_tables import changes_table, clusters_table, rows_of
 from llma_assets.readers.lineage_chain import lineages
 from llma_assets.reporting.stage_report import StageReport
+from llma_assets.stages.declaration import Days, Job, Stage
 from llma_assets.tables.cluster_events import CLUSTER_EVENTS
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import is_part, version_of_part
 
 TABLE = "cluster_events"
+STAGE = Stage(
+    CLUSTER_EVENTS,
+    Job.CLUSTER,
+    reads={"cluster_labels": Days.SAME, "cluster_metrics": Days.SAME},
+    versions=("4",),
+)
 
 
 @dataclass(frozen=True, slots=True)

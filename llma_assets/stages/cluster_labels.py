@@ -17,17 +17,25 @@ from llma_assets.labeling.label import ClusterEvidence, ItemEvidence, Label, Lab
 from llma_assets.labeling.naming import NameReason
 from llma_assets.lake import Lake
 from llma_assets.lake.checkpoints import Checkpoint
+from llma_assets.llm.labeler import PROMPT_VERSION
 from llma_assets.naming.earlier_names import EarlierName, EarlierNames, label_of, without_clashes
 from llma_assets.naming.theme_names import COLUMNS as THEME_COLUMNS
 from llma_assets.naming.theme_names import as_json, is_settled, name_themes
 from llma_assets.presentation.cluster_map import cluster_map
 from llma_assets.reporting.stage_report import StageReport
+from llma_assets.stages.declaration import Days, Job, Stage
 from llma_assets.tables.cluster_labels import CLUSTER_LABELS
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import run_days, version_of_part
 from llma_assets.vocabulary import Level
 
 TABLE = "cluster_labels"
+STAGE = Stage(
+    CLUSTER_LABELS,
+    Job.CLUSTER,
+    reads={"cluster_assignments": Days.SAME, "cluster_lineage": Days.SAME},
+    versions=("4", PROMPT_VERSION),
+)
 # Maps of one day that are shown, the largest runs first; each is some 40 kB in Dagster's event log, day after day.
 MAX_MAPS = 4
 _SHOWN = ["level", "cluster_id", "size", "title", "theme_title", "source", "name_reason", "description"]

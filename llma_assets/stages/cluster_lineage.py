@@ -17,10 +17,12 @@ from llma_assets.lineage.edge import Change, Edge, Unmatched
 from llma_assets.lineage.identity import RunKey, RunKind, earlier_run
 from llma_assets.lineage.match import Snapshot, all_born, match
 from llma_assets.reporting.stage_report import StageReport, count_outcomes
+from llma_assets.stages.declaration import Days, Job, Stage
 from llma_assets.tables.cluster_lineage import CLUSTER_LINEAGE
 from llma_assets.team_day import TeamDay
 
 TABLE = "cluster_lineage"
+STAGE = Stage(CLUSTER_LINEAGE, Job.CLUSTER, reads={"cluster_assignments": Days.LINEAGE}, versions=("1",))
 _RUNS = ["date", "clustering_run_id", "level", "job_id", "content_hash", "embedding_model", "method", "items_analyzed"]
 
 

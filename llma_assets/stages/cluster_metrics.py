@@ -12,12 +12,19 @@ from llma_assets.clustering.result import NOISE
 from llma_assets.emission.metrics import Traffic, metrics_of_groups
 from llma_assets.lake import Lake
 from llma_assets.reporting.stage_report import StageReport
+from llma_assets.stages.declaration import Days, Job, Stage
 from llma_assets.tables.cluster_metrics import CLUSTER_METRICS
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import run_days
 from llma_assets.vocabulary import MetricsKind
 
 TABLE = "cluster_metrics"
+STAGE = Stage(
+    CLUSTER_METRICS,
+    Job.CLUSTER,
+    reads={"cluster_assignments": Days.SAME, "trace_summaries": Days.WINDOW},
+    versions=("1",),
+)
 FIGURES = [
     "level",
     "item_id",

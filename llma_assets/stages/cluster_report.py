@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from llma_assets import __version__
-from llma_assets.checks.structure import findings
 from llma_assets.explorer import packing
 from llma_assets.explorer.content import Content
 from llma_assets.explorer.detail import Json, Omitted, detail, excerpt
@@ -17,6 +16,7 @@ from llma_assets.explorer.items import by_importance, in_order
 from llma_assets.explorer.page import render_page
 from llma_assets.explorer.report import RunData, report, run_document, skipped_run
 from llma_assets.explorer.shortening import shortened
+from llma_assets.findings.structure import structure_findings
 from llma_assets.lake import Lake
 from llma_assets.readers.report_rows import TREND_DAYS, ReportRows
 from llma_assets.readers.report_texts import ItemTexts, ShownText, WantedText
@@ -24,6 +24,7 @@ from llma_assets.redaction.redactor import Redactor
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.settings import Settings
 from llma_assets.sources.event_source import TraceEventSource
+from llma_assets.stages.declaration import Days, Job, Stage
 from llma_assets.tables.cluster_report import CLUSTER_REPORT, REPORT_PAGE
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import run_days
@@ -31,6 +32,7 @@ from llma_assets.versions import run_days
 TABLE = "cluster_report"
 # Part of the version of every page: raised whenever the same rows give another one.
 REPORT_VERSION = "3"
+STAGE = Stage(CLUSTER_REPORT, Job.CLUSTER, reads={"cluster_events": Days.SAME}, versions=(REPORT_VERSION,))
 # Of the file, what the items' figures and titles may take; the least important items are left out beyond that.
 _ITEMS_SHARE = 0.6
 
@@ -97,7 +99,7 @@ class BuildReport:
         settings = self.settings
         lines = [__version__, REPORT_VERSION, _page_version(), self._content, str(settings.report_max_bytes)]
         lines.append(str(settings.min_users_per_cluster))
-        # What a run is warned of, see `quality_check`.
+        # What a run is warned of, see `findings.structure`.
         limits = (settings.min_clusters, settings.max_cluster_share, settings.max_noise_share, settings.min_stability)
         lines.append(repr(limits))
         lines += [settings.redaction, repr(sorted(settings.redaction_patterns.items())), str(settings.max_text_chars)]
@@ -115,7 +117,7 @@ class BuildReport:
         rows = ReportRows(
             lake=self.lake,
             redact=redactor.text if redactor else None,
-            findings=lambda run: list(findings(run, self.settings)),
+            findings=lambda run: list(structure_findings(run, self.settings)),
             min_users=self.settings.min_users_per_cluster,
         )
         data = [rows.run_data(team_day, run) for run in runs if run["items_analyzed"]]

@@ -17,16 +17,25 @@ from llma_assets.lake.checkpoints import Checkpoint
 from llma_assets.readers.matrix import to_matrix
 from llma_assets.reporting.progress import Progress
 from llma_assets.reporting.stage_report import StageReport, commonest_reason, count_outcomes
+from llma_assets.stages.declaration import Days, Job, Stage
 from llma_assets.summarization.extractive import request_bullets
 from llma_assets.summarization.flow import flow_labels
 from llma_assets.summarization.local import ExtractiveSummarizer
-from llma_assets.summarization.summary import embedding_text
+from llma_assets.summarization.summary import EMBEDDING_TEXT_VERSION, embedding_text
 from llma_assets.tables.embeddings import EMBEDDINGS
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import embeddings_version, version_of_part
 from llma_assets.vocabulary import ItemStatus, Reason
 
 TABLE = "embeddings"
+STAGE = Stage(
+    EMBEDDINGS,
+    Job.SUMMARIZE,
+    reads={"trace_summaries": Days.SAME},
+    versions=("2", EMBEDDING_TEXT_VERSION),
+    item_column="status",
+    count_items_in=lambda statuses: statuses.to_pylist().count(ItemStatus.EMBEDDED),
+)
 _VECTORS = pa.schema([("content_hash", pa.string()), ("embedding", pa.list_(pa.float32())), ("reason", pa.string())])
 
 

@@ -15,24 +15,34 @@ from llma_assets.emission.identity import summary_uuid
 from llma_assets.errors import BudgetExhausted, LlmaError
 from llma_assets.lake import Lake
 from llma_assets.lake.checkpoints import Checkpoint
-from llma_assets.lake.retract import retract
+from llma_assets.llm.summarizer import PROMPT_VERSION
 from llma_assets.readers.job_items import WantedItems, wanted_items
 from llma_assets.redaction.redactor import Redactor
 from llma_assets.reporting.progress import Progress
 from llma_assets.reporting.stage_report import StageReport, commonest_reason, count_outcomes
 from llma_assets.settings import Settings
 from llma_assets.sources.event_source import TraceEventSource
+from llma_assets.stages.declaration import Days, Job, Stage, retract
+from llma_assets.summarization.extractive import EXTRACTIVE_VERSION
 from llma_assets.summarization.outcome import ItemText, Keep, Summarizer, SummaryOutcome
 from llma_assets.summarization.summary import Note
 from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.event import Event
 from llma_assets.traces.sampling import sample_by_hour
-from llma_assets.traces.text import render_generation, render_trace
+from llma_assets.traces.text import TEXT_VERSION, render_generation, render_trace
 from llma_assets.versions import summaries_version, version_of_part
 from llma_assets.vocabulary import ItemStatus, Level, Reason
 
 TABLE = "trace_summaries"
+STAGE = Stage(
+    TRACE_SUMMARIES,
+    Job.SUMMARIZE,
+    reads={"trace_events": Days.SAME},
+    versions=("2", TEXT_VERSION, EXTRACTIVE_VERSION, PROMPT_VERSION),
+    item_column="status",
+    count_items_in=lambda statuses: statuses.to_pylist().count(ItemStatus.SUMMARIZED),
+)
 # Outcomes that are nobody's failure; everything else without a summary failed.
 _SKIPS = (Reason.NO_TEXT, Reason.TOO_LARGE, Reason.CONTENT_EXPIRED, Reason.BUDGET_EXHAUSTED)
 # Of these, what a model answered is not paid for again: it would say the same of the same content.
@@ -89,7 +99,7 @@ class SummarizeDay:
             table = TRACE_SUMMARIES.arrow(rows)
             version = source_version(rows, self.jobs)
             if ItemStatus.SUMMARIZED not in table["status"].to_pylist():
-                retract(self.lake, ["embeddings"], team_day, version)
+                retract(self.lake, TABLE, team_day, version)
             written = self.lake.write(TABLE, team_day, table, version)
             checkpoint.clear()
             self.summarizer.written()

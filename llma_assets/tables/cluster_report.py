@@ -25,4 +25,4 @@ class ClusterReportRow(PartitionColumns):
     excerpts: int
 
 
-CLUSTER_REPORT = Table("cluster_report", ClusterReportRow)
+CLUSTER_REPORT = Table("cluster_report", ClusterReportRow, files=(REPORT_PAGE,))

@@ -35,6 +35,7 @@ class Table(Generic[Row]):
     """A table. Making one is what registers it in `TABLES`.
 
     Attributes:
+        files: names of files that lie beside a partition and go with it.
         schema: of its files, from the type of its rows.
     """
 
@@ -42,6 +43,7 @@ class Table(Generic[Row]):
     row_type: type[Row]
     layout: Layout = Layout.PARTITION
 
+    files: tuple[str, ...] = ()
     schema: pa.Schema = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
