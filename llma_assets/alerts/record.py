@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from llma_assets.alerts.webhook import Answer
 from llma_assets.lake import Lake
-from llma_assets.tables.alert_deliveries import ALERT_DELIVERIES
+from llma_assets.tables.alert_deliveries import ALERT_DELIVERIES, AlertDeliveryRow
 from llma_assets.team_day import TeamDay
 
 TABLE = "alert_deliveries"
@@ -128,5 +128,5 @@ class DeliveryRecord:
         """Add or replace one, and write the partition: all of it, or nothing."""
         self.rows[delivery.alert_id] = delivery
         of_partition = {"team_id": self._team_day.team, "date": self._team_day.day}
-        rows = [of_partition | asdict(one) for _, one in sorted(self.rows.items())]
+        rows = [cast("AlertDeliveryRow", of_partition | asdict(one)) for _, one in sorted(self.rows.items())]
         self._lake.write(TABLE, self._team_day, ALERT_DELIVERIES.arrow(rows))

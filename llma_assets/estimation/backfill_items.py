@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from llma_assets.clustering_jobs import ClusteringJob, clustering_jobs
 from llma_assets.lake import Lake
@@ -20,7 +19,7 @@ from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.stages import embeddings, trace_summaries
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.summarization.outcome import ItemText, Summarizer
-from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES, TraceSummaryRow
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import ItemStatus, Level
 
@@ -28,7 +27,7 @@ from llma_assets.vocabulary import ItemStatus, Level
 MAX_TEXTS = 200
 
 Key = tuple[str, str]
-Row = dict[str, Any]
+Row = TraceSummaryRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +137,9 @@ class BackfillItems:
         for key, row in wanted.items():
             if key not in kept:
                 found.todo[key[0]] += 1
-                needed = {name: row[name] for name in ("trace_id", "content_hash", "trace_timestamp")}
                 _offer(
                     found.sample.setdefault(key[0], []),
-                    _Candidate(_place(team_day, key), key, team_day, last_day, needed),
+                    _Candidate(_place(team_day, key), key, team_day, last_day, row),
                 )
         if self.embedding_model is not None:
             self._count_texts(found, team_day, summaries, self.embedding_model)
@@ -174,7 +172,7 @@ class BackfillItems:
         embedded = 0
         if isinstance(self.summarizer, ExtractiveSummarizer):
             (outcome,) = self.summarizer.summarize([item])
-            embedded = pieces_of(embeddings.embedded_text(stage.filled({}, outcome)))
+            embedded = pieces_of(embeddings.embedded_text(stage.filled(TRACE_SUMMARIES.blank(), outcome)))
         return TextSize(len(item.representation.text), pieces_of(item.representation.text), embedded)
 
 

@@ -11,7 +11,7 @@ from llma_assets.ingest.quarantine import QuarantineReason
 from llma_assets.ingest.report import IngestReport
 from llma_assets.lake import Lake
 from llma_assets.lake.writer import TableWriter
-from llma_assets.tables.ingest import INGESTS
+from llma_assets.tables.ingest import INGESTS, IngestRow
 from llma_assets.team_day import TeamDay
 
 
@@ -43,7 +43,7 @@ class Ingest:
         return f"{self.lake.root}/{table}/team={self.team}/{self.file_name}"
 
 
-def read_ledger(ingest: Ingest) -> dict[str, Any] | None:
+def read_ledger(ingest: Ingest) -> IngestRow | None:
     """The ledger row of an earlier ingest of the same bytes; None if none was finished."""
     lake, path = ingest.lake, ingest.team_path("ingests")
     lake.check_inside(path)
@@ -51,11 +51,10 @@ def read_ledger(ingest: Ingest) -> dict[str, Any] | None:
     if not lake.fs.exists(path):
         return None
     with lake.open_parquet(path) as file:
-        row: dict[str, Any] = file.read().to_pylist()[0]
-    return row
+        return INGESTS.rows(file.read())[0]
 
 
-def is_complete(ingest: Ingest, row: dict[str, Any]) -> bool:
+def is_complete(ingest: Ingest, row: IngestRow) -> bool:
     """Whether every file that the ledger row speaks of is there: a damaged one may have been deleted."""
     paths = [ingest.events_path(day) for day in row["dates"]]
     if row["rows_quarantined"]:
@@ -63,7 +62,7 @@ def is_complete(ingest: Ingest, row: dict[str, Any]) -> bool:
     return all(ingest.lake.fs.exists(path) for path in paths)
 
 
-def report_of(ingest: Ingest, row: dict[str, Any]) -> IngestReport:
+def report_of(ingest: Ingest, row: IngestRow) -> IngestReport:
     """What an earlier ingest did, from its ledger row and its files.
 
     Raises:
@@ -98,7 +97,7 @@ def report_of(ingest: Ingest, row: dict[str, Any]) -> IngestReport:
 
 def write_ledger(ingest: Ingest, report: IngestReport) -> None:
     """Write the ledger row: from here on the ingest is done."""
-    row = {
+    row: IngestRow = {
         "team_id": ingest.team,
         "ingest_id": ingest.id,
         "source_file": report.source_file,

@@ -9,6 +9,7 @@ import io
 import threading
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -38,7 +39,7 @@ class Checkpoint:
         self._name = f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}"
         self._lock = threading.Lock()
         self._journal: Any = None
-        self._waiting: list[dict[str, Any]] = []
+        self._waiting: list[Mapping[str, Any]] = []
         self._chunks = 0
         self._written_at = time.monotonic()
 
@@ -54,7 +55,7 @@ class Checkpoint:
                 self._journal.close()
                 self._journal = None
 
-    def append(self, rows: list[dict[str, Any]]) -> None:
+    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Keep `rows`: on a local lake at once, else with the next chunk."""
         if not rows:
             return
@@ -85,12 +86,12 @@ class Checkpoint:
         if self._lake.fs.isdir(self._folder):
             self._lake.fs.rm(self._folder, recursive=True)
 
-    def _append_to_journal(self, rows: list[dict[str, Any]]) -> None:
+    def _append_to_journal(self, rows: Sequence[Mapping[str, Any]]) -> None:
         if self._journal is None:
             path = Path(self._folder, f"{self._name}.arrows")
             path.parent.mkdir(parents=True, exist_ok=True)
             self._journal = pa.ipc.new_stream(pa.OSFile(str(path), "wb"), self._schema)
-        self._journal.write_batch(pa.RecordBatch.from_pylist(rows, self._schema))
+        self._journal.write_batch(pa.RecordBatch.from_pylist(list(rows), self._schema))
 
     def _write_chunk(self) -> None:
         if not self._waiting:

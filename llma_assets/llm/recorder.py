@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -20,7 +20,7 @@ from llma_assets.lake.writer import TableWriter
 from llma_assets.llm.call_record import CallRecord
 from llma_assets.llm.capture import Capture
 from llma_assets.llm.task import LlmTask
-from llma_assets.tables.llm_calls import LLM_CALLS
+from llma_assets.tables.llm_calls import LLM_CALLS, LlmCallRow
 from llma_assets.traces.safe_text import one_line
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Recorder:
         self._recorded = 0
         self._closed = False
         self._sums = _Sums()
-        self._unwritten: list[dict[str, Any]] = []
+        self._unwritten: list[LlmCallRow] = []
         self._has_warned = False
 
     def call(self, record: CallRecord) -> None:
@@ -109,7 +109,7 @@ class Recorder:
         if self._capture is not None:
             self._capture.deliver()
 
-    def _take(self) -> list[dict[str, Any]]:
+    def _take(self) -> list[LlmCallRow]:
         with self._lock:
             records, self._records = self._records, []
         rows = []
@@ -119,7 +119,7 @@ class Recorder:
         self._sums.add(rows)
         return rows
 
-    def _write(self, rows: list[dict[str, Any]]) -> None:
+    def _write(self, rows: list[LlmCallRow]) -> None:
         self._unwritten.extend(rows)
         if self._capture is not None:
             self._capture.send(rows)
@@ -137,24 +137,20 @@ class Recorder:
             raise
         self._unwritten = []
 
-    def _trace_row(self, outcome: str, figures: Mapping[str, int | float]) -> dict[str, Any]:
+    def _trace_row(self, outcome: str, figures: Mapping[str, int | float]) -> LlmCallRow:
         shown = one_line(outcome, MAX_ERROR_CHARS)
         failed = shown.startswith("failed")
         latency_s = max(0.0, (self._now() - self._began_at).total_seconds())
-        return _row(
-            self._task,
-            TRACE_EVENT,
-            "trace",
-            self._began_at,
-            latency_s=latency_s,
-            is_error=failed,
-            error=shown if failed else None,
-            outcome=shown,
-            items=_count(figures.get("items")),
-            cache_hits=_count(figures.get("cache_hits")),
-            figures=orjson.dumps(dict(figures), option=orjson.OPT_SORT_KEYS).decode(),
-            **self._sums.columns(),
-        )
+        row = _row(self._task, TRACE_EVENT, "trace", self._began_at) | {
+            "latency_s": latency_s,
+            "is_error": failed,
+            "error": shown if failed else None,
+            "outcome": shown,
+            "items": _count(figures.get("items")),
+            "cache_hits": _count(figures.get("cache_hits")),
+            "figures": orjson.dumps(dict(figures), option=orjson.OPT_SORT_KEYS).decode(),
+        }
+        return cast("LlmCallRow", row | self._sums.columns())
 
     @contextmanager
     def _swallowing(self) -> Iterator[None]:
@@ -211,36 +207,32 @@ class _Sums:
         return self._totals | counts
 
 
-def _call_row(task: LlmTask, number: int, record: CallRecord) -> dict[str, Any]:
-    return _row(
-        task,
-        EVENTS[record.kind],
-        str(number),
-        record.called_at,
-        model=_name(record.model),
-        provider=_name(record.provider),
-        subject=_name(record.subject),
-        attempts=_count(record.attempts),
-        input_tokens=_count(record.input_tokens),
-        cached_input_tokens=_count(record.cached_input_tokens),
-        output_tokens=_count(record.output_tokens),
-        cost_usd=_amount(record.cost_usd),
-        latency_s=_amount(record.latency_s),
-        stop_reason=_name(record.stop_reason),
-        is_error=record.error is not None,
-        error=None if record.error is None else one_line(record.error, MAX_ERROR_CHARS),
-        is_batch=record.is_batch,
-        prompt_version=_name(record.prompt_version),
-        input=_unicode(record.input),
-        output=_unicode(record.output),
-    )
+def _call_row(task: LlmTask, number: int, record: CallRecord) -> LlmCallRow:
+    return _row(task, EVENTS[record.kind], str(number), record.called_at) | {
+        "model": _name(record.model),
+        "provider": _name(record.provider),
+        "subject": _name(record.subject),
+        "attempts": _count(record.attempts),
+        "input_tokens": _count(record.input_tokens),
+        "cached_input_tokens": _count(record.cached_input_tokens),
+        "output_tokens": _count(record.output_tokens),
+        "cost_usd": _amount(record.cost_usd),
+        "latency_s": _amount(record.latency_s),
+        "stop_reason": _name(record.stop_reason),
+        "is_error": record.error is not None,
+        "error": None if record.error is None else one_line(record.error, MAX_ERROR_CHARS),
+        "is_batch": record.is_batch,
+        "prompt_version": _name(record.prompt_version),
+        "input": _unicode(record.input),
+        "output": _unicode(record.output),
+    }
 
 
-def _row(task: LlmTask, event: str, number: str, at: datetime, **values: Any) -> dict[str, Any]:
+def _row(task: LlmTask, event: str, number: str, at: datetime) -> LlmCallRow:
     at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     # The time tells a repeated step's calls from those of the first try, whose trace id and numbers are the same.
     name = f"{task.trace_id}/{number}/{at.isoformat(timespec='microseconds')}"
-    return {
+    return LLM_CALLS.blank() | {
         "team_id": task.team_day.team,
         "date": task.team_day.day,
         "event": event,
@@ -250,7 +242,6 @@ def _row(task: LlmTask, event: str, number: str, at: datetime, **values: Any) ->
         "clustering_job": task.clustering_job,
         "dagster_run_id": task.dagster_run_id or None,
         "called_at": at,
-        **values,
     }
 
 

@@ -13,6 +13,8 @@ from datetime import date, datetime
 import pyarrow as pa
 
 from llma_assets.clustering_jobs import ClusteringJob
+from llma_assets.tables.columns import ItemColumns, Timestamp
+from llma_assets.tables.table import schema_of
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.event import Event
 from llma_assets.vocabulary import Level
@@ -33,6 +35,27 @@ class DayStats:
     generations: int
     finished: int
     source_version: str
+
+
+class SourceItem(ItemColumns):
+    """An item of a day with what its own events say of it."""
+
+    last_event_at: Timestamp
+    last_date: date
+    event_count: int
+    content_hash: str
+    item_cost_usd: float | None
+    item_latency_s: float | None
+    item_sum_generation_latency_s: float | None
+    item_input_tokens: int | None
+    item_output_tokens: int | None
+    item_error_count: int | None
+    item_generation_count: int | None
+    item_models: list[str] | None
+    item_user: str | None
+
+
+ITEMS = schema_of(SourceItem)
 
 
 class TraceEventSource(ABC):
@@ -62,29 +85,3 @@ class TraceEventSource(ABC):
     @abstractmethod
     def traces(self, team_day: TeamDay, trace_ids: Sequence[str], last_day: date) -> Iterator[list[Event]]:
         """The events of each named trace, oldest first; a trace's events lie in [day, last_day]."""
-
-
-_TIMESTAMP = pa.timestamp("us", tz="UTC")
-
-ITEMS = pa.schema(
-    [
-        ("level", pa.string()),
-        ("item_id", pa.string()),
-        ("trace_id", pa.string()),
-        ("generation_id", pa.string()),
-        ("trace_timestamp", _TIMESTAMP),
-        ("last_event_at", _TIMESTAMP),
-        ("last_date", pa.date32()),
-        ("event_count", pa.int64()),
-        ("content_hash", pa.string()),
-        ("item_cost_usd", pa.float64()),
-        ("item_latency_s", pa.float64()),
-        ("item_sum_generation_latency_s", pa.float64()),
-        ("item_input_tokens", pa.int64()),
-        ("item_output_tokens", pa.int64()),
-        ("item_error_count", pa.int64()),
-        ("item_generation_count", pa.int64()),
-        ("item_models", pa.list_(pa.string())),
-        ("item_user", pa.string()),
-    ]
-)

@@ -22,7 +22,8 @@ from llma_assets.summarization.extractive import request_bullets
 from llma_assets.summarization.flow import flow_labels
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.summarization.summary import EMBEDDING_TEXT_VERSION, embedding_text
-from llma_assets.tables.embeddings import EMBEDDINGS
+from llma_assets.tables.embeddings import EMBEDDINGS, EmbeddingRow
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES, TraceSummaryRow
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import embeddings_version, version_of_part
 from llma_assets.vocabulary import ItemStatus, Reason
@@ -59,8 +60,8 @@ class EmbedDay:
         with self.lake.lock(TABLE, team_day), Checkpoint(self.lake, TABLE, team_day, _VECTORS) as checkpoint:
             # Before the rows are read: summaries that change meanwhile leave an old version, and a redo.
             version = embeddings_version(self.lake.source_version("trace_summaries", team_day) or "", self.recipe)
-            summaries = self.lake.read("trace_summaries", team_day)
-            rows = [row for row in summaries.to_pylist() if row["status"] == ItemStatus.SUMMARIZED]
+            summaries = TRACE_SUMMARIES.rows(self.lake.read("trace_summaries", team_day))
+            rows = [row for row in summaries if row["status"] == ItemStatus.SUMMARIZED]
             owners = {vector_key(self.embedder.model, embedded_text(row)): row for row in rows}
             texts = {content_hash: embedded_text(row) for content_hash, row in owners.items()}
             known = {h: vector for h, vector in self._known(team_day, checkpoint).items() if h in texts}
@@ -68,7 +69,7 @@ class EmbedDay:
             todo = {h: texts[h] for h in sorted(texts) if h not in known}
             vectors = known | self._embed(todo, [owners[h]["item_id"] for h in todo], team_day, checkpoint)
             dim = max((len(vector) for vector in vectors.values() if not isinstance(vector, str)), default=0)
-            table = EMBEDDINGS.arrow([self._row(team_day, row, vectors, dim) for row in rows])
+            table = EMBEDDINGS.arrow([self._row(row, vectors, dim) for row in rows])
             if Reason.BUDGET_EXHAUSTED in table["reason"].to_pylist():
                 version = version_of_part(version, table["embedding"].length() - table["embedding"].null_count)
             written = self.lake.write(TABLE, team_day, table, version)
@@ -103,11 +104,18 @@ class EmbedDay:
             self.log.warning("%s: %d texts are left for another day: %s", team_day, len(hashes) - len(made), error)
         return dict.fromkeys(hashes, str(Reason.BUDGET_EXHAUSTED)) | made
 
-    def _row(self, team_day: TeamDay, row: dict[str, Any], vectors: dict[str, Any], dim: int) -> dict[str, Any]:
+    def _row(self, row: TraceSummaryRow, vectors: dict[str, Any], dim: int) -> EmbeddingRow:
         content_hash = vector_key(self.embedder.model, embedded_text(row))
         vector = vectors[content_hash]
         failed = isinstance(vector, str)
-        return {name: row.get(name) for name in EMBEDDINGS.names} | {
+        return {
+            "team_id": row["team_id"],
+            "date": row["date"],
+            "level": row["level"],
+            "item_id": row["item_id"],
+            "trace_id": row["trace_id"],
+            "generation_id": row["generation_id"],
+            "trace_timestamp": row["trace_timestamp"],
             "status": ItemStatus.FAILED if failed else ItemStatus.EMBEDDED,
             "reason": vector if failed else None,
             "model": self.embedder.model,
@@ -139,7 +147,7 @@ class EmbedDay:
         )
 
 
-def embedded_text(row: dict[str, Any]) -> str:
+def embedded_text(row: TraceSummaryRow) -> str:
     """The text that stands for a row of trace_summaries in the vector space."""
     bullets = [bullet["text"] for bullet in row["summary_bullets"]]
     requests = request_bullets(bullets) if row["model"] == ExtractiveSummarizer.model else []

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
@@ -21,12 +21,13 @@ from llma_assets.redaction.redactor import Redactor
 from llma_assets.reporting.progress import Progress
 from llma_assets.reporting.stage_report import StageReport, commonest_reason, count_outcomes
 from llma_assets.settings import Settings
-from llma_assets.sources.event_source import TraceEventSource
+from llma_assets.sources.event_source import SourceItem, TraceEventSource
 from llma_assets.stages.declaration import Days, Job, Stage, retract
 from llma_assets.summarization.extractive import EXTRACTIVE_VERSION
 from llma_assets.summarization.outcome import ItemText, Keep, Summarizer, SummaryOutcome
 from llma_assets.summarization.summary import Note
-from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
+from llma_assets.tables.columns import ItemColumns
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES, NoteRow, TraceSummaryRow
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.event import Event
 from llma_assets.traces.sampling import sample_by_hour
@@ -51,9 +52,8 @@ _ANSWERED = (Reason.REFUSED, Reason.CONTEXT_TOO_LONG, Reason.INVALID_RESPONSE)
 _LEFT = (Reason.BUDGET_EXHAUSTED, Reason.LLM_ERROR)
 # Whether an item is wanted depends on the clustering jobs; a summary that it has is kept either way.
 _UNWANTED = (Reason.JOB_DISABLED, Reason.NOT_IN_ANY_JOB)
-_SUMMARIZED: dict[str, Any] = {"status": ItemStatus.SUMMARIZED, "reason": None}
 
-Row = dict[str, Any]
+Row = TraceSummaryRow
 Key = tuple[str, str]
 
 
@@ -215,7 +215,7 @@ def rows_without_summary(
 ) -> list[Row]:
     """One row an item of the source's `day_items`; those that are to be summarized say so already."""
     quiet_since = now - timedelta(minutes=settings.quiet_minutes)
-    rows = items.to_pylist()
+    rows = cast("list[SourceItem]", items.to_pylist())
     # Before the sample is drawn: what nobody wants takes no place in it.
     unwanted = {_key(row): wanted.reason_against(*_key(row)) for row in rows}
     sampled: dict[Key, bool] = {}
@@ -228,25 +228,25 @@ def rows_without_summary(
             f"{team_day}/{level}",
         )
         sampled |= {_key(row): flag for row, flag in zip(of_level, flags, strict=True)}
-    blank = dict.fromkeys(TRACE_SUMMARIES.names)
-    fixed = {
+    return [_row(row, unwanted[_key(row)], sampled.get(_key(row), False), team_day, quiet_since) for row in rows]
+
+
+def _row(item: SourceItem, unwanted: Reason | None, is_sampled: bool, team_day: TeamDay, quiet_since: datetime) -> Row:
+    """The row of an item; one that says summarized is still to be."""
+    reason = unwanted if item["last_event_at"] <= quiet_since else Reason.NOT_FINISHED
+    if reason is None and not is_sampled:
+        reason = Reason.NOT_SAMPLED
+    of_item = {name: value for name, value in item.items() if name in TRACE_SUMMARIES.names}
+    return cast("Row", TRACE_SUMMARIES.blank() | of_item) | {
         "team_id": team_day.team,
         "date": team_day.day,
         "batch_run_id": f"{team_day.team}_{team_day.start.isoformat()}",
         "summary_bullets": [],
         "interesting_notes": [],
+        "status": ItemStatus.SKIPPED if reason else ItemStatus.SUMMARIZED,
+        "reason": reason,
+        "event_uuid": summary_uuid(team_day.team, item["level"], item["item_id"]),
     }
-    result = []
-    for row in rows:
-        finished = row.pop("last_event_at") <= quiet_since
-        row.pop("last_date")
-        reason = unwanted[_key(row)] if finished else Reason.NOT_FINISHED
-        if reason is None and not sampled[_key(row)]:
-            reason = Reason.NOT_SAMPLED
-        status = ItemStatus.SKIPPED if reason else ItemStatus.SUMMARIZED
-        uuid = summary_uuid(team_day.team, row["level"], row["item_id"])
-        result.append(blank | row | fixed | {"status": status, "reason": reason, "event_uuid": uuid})
-    return result
 
 
 def kept_rows(
@@ -259,8 +259,8 @@ def kept_rows(
     parts.append(checkpointed)
     made_by = (summarizer.model, summarizer.mode, summarizer.prompt_version)
     return {
-        _key(row): row | _SUMMARIZED if row["title"] is not None else row
-        for row in pa.concat_tables(parts).to_pylist()
+        _key(row): row | {"status": str(ItemStatus.SUMMARIZED), "reason": None} if row["title"] is not None else row
+        for row in TRACE_SUMMARIES.rows(pa.concat_tables(parts))
         if _is_final(row)
         if (row["model"], row["mode"], row["prompt_version"]) == made_by
         if content.get(_key(row)) == row["content_hash"]
@@ -302,11 +302,11 @@ def source_version(rows: Iterable[Row], jobs: Sequence[ClusteringJob]) -> str:
     return whole
 
 
-def _key(row: Row) -> Key:
+def _key(row: ItemColumns) -> Key:
     return (row["level"], row["item_id"])
 
 
-def _notes(notes: Sequence[Note]) -> list[dict[str, str]]:
+def _notes(notes: Sequence[Note]) -> list[NoteRow]:
     return [{"text": note.text, "line_refs": note.line_refs} for note in notes]
 
 

@@ -47,7 +47,7 @@ class Table(Generic[Row]):
     schema: pa.Schema = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "schema", pa.schema(_fields(self.row_type)))
+        object.__setattr__(self, "schema", schema_of(self.row_type))
         TABLES[self.name] = self
 
     @property
@@ -55,6 +55,10 @@ class Table(Generic[Row]):
         """The names of its columns, in order."""
         names: list[str] = self.schema.names
         return names
+
+    def blank(self) -> Row:
+        """A row of which nothing is known, to be filled."""
+        return cast("Row", dict.fromkeys(self.names))
 
     def rows(self, read: pa.Table) -> list[Row]:
         """The rows of what was read of this table; a column that was not read is not in them."""
@@ -66,6 +70,11 @@ class Table(Generic[Row]):
 
 
 TABLES: dict[str, Table[Any]] = {}
+
+
+def schema_of(row_type: type) -> pa.Schema:
+    """The Arrow schema of rows of a type."""
+    return pa.schema(_fields(row_type))
 
 
 def _fields(row_type: type) -> list[pa.Field]:

@@ -9,10 +9,11 @@ import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from typing import cast
 
 from llma_assets.lake import Lake
 from llma_assets.llm.budget import Reservation
-from llma_assets.tables.llm_batches import LLM_BATCHES
+from llma_assets.tables.llm_batches import LLM_BATCHES, LlmBatchRow
 from llma_assets.team_day import TeamDay
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class BatchState:
     def save(self) -> None:
         """Write the table: all of it, or nothing."""
         of_partition = {"team_id": self._team_day.team, "date": self._team_day.day}
-        rows = [of_partition | asdict(row) for _, row in sorted(self.rows.items())]
+        rows = [cast("LlmBatchRow", of_partition | asdict(row)) for _, row in sorted(self.rows.items())]
         self._lake.write(TABLE, self._team_day, LLM_BATCHES.arrow(rows))
 
 
