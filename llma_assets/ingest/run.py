@@ -99,7 +99,7 @@ def ingest_file(
         sha256 = hashlib.file_digest(handle, "sha256").hexdigest()  # type: ignore[arg-type]
         name = path.name.encode("utf-8", "replace").decode()
         ingest = Ingest(lake, team, sha256, name, before.st_size, ingested_at.astimezone(UTC))
-        with lake.named_lock(f"ingests.{team}.{ingest.id}"):
+        with lake.named_lock(f"ingests.{team}.{ingest.id}", LOCK_TIMEOUT_S):
             earlier = read_ledger(ingest)
             if earlier is not None:
                 if is_complete(ingest, earlier):

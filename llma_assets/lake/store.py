@@ -234,13 +234,16 @@ class Lake:
             yield
 
     @contextlib.contextmanager
-    def named_lock(self, name: str) -> Iterator[None]:
+    def named_lock(self, name: str, timeout_s: float | None = None) -> Iterator[None]:
         """Hold the lock `name`; the kernel drops it with its process, so a crash leaves none behind.
 
         On object stores there is none: both writers give the same bytes, and each PUT is atomic.
+
+        Raises:
+            PartitionLocked: another live process still holds it after `timeout_s`, by default `lock_timeout_s`.
         """
         if self.is_local:
-            with file_lock(self.root, name, self.lock_timeout_s):
+            with file_lock(self.root, name, self.lock_timeout_s if timeout_s is None else timeout_s):
                 yield
         else:
             yield

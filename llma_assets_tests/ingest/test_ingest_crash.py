@@ -4,12 +4,15 @@ import os
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from llma_assets.errors import InputRejected
+from llma_assets.errors import InputRejected, PartitionLocked
 from llma_assets.ingest import ingest_file
 from llma_assets.ingest.run import KILL_POINTS
 from llma_assets.lake import Lake
@@ -28,6 +31,21 @@ if int(most):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(most), int(most)))
 limits = Limits(buffer_bytes=60_000, row_group_bytes=40_000)
 print(ingest_file(Lake(lake), Path(path), "acme", datetime.fromisoformat(at), limits=limits).already_ingested)
+"""
+
+
+# Is in the middle of the ingest, and so holds its lock, until its standard input is closed.
+HOLDER = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from llma_assets.ingest import ingest_file
+from llma_assets.lake import Lake
+def wait(*_):
+    print("held", flush=True)
+    sys.stdin.read()
+lake, path, at = sys.argv[1:]
+ingest_file(Lake(lake), Path(path), "acme", datetime.fromisoformat(at), on_progress=wait)
 """
 
 
@@ -119,6 +137,41 @@ def test_two_processes_with_one_file(lake: Lake, dirty: Path, undisturbed: dict[
     answers = [child.communicate(timeout=60)[0].strip() for child in children]
     assert sorted(answers) == ["False", "True"]
     assert all_files(lake.root) == undisturbed
+
+
+@pytest.fixture
+def holder(lake: Lake, dirty: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has begun to ingest the same file."""
+    command = [sys.executable, "-c", HOLDER, lake.root, str(dirty), AT.isoformat()]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_process_waits_longer_than_the_lake_does(
+    lake: Lake,
+    dirty: Path,
+    undisturbed: dict[str, bytes],
+    holder: subprocess.Popen[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A lake that waits for nobody: whoever asks a second time does so by the ingest's own patience."""
+
+    def let_go(_: float) -> None:
+        holder.communicate(timeout=60)
+
+    monkeypatch.setattr("llma_assets.lake.locks.time", SimpleNamespace(monotonic=time.monotonic, sleep=let_go))
+    assert ingest_file(Lake(lake.root, lock_timeout_s=0.0), dirty, "acme", AT).already_ingested
+    assert all_files(lake.root) == undisturbed
+
+
+@pytest.mark.usefixtures("holder")
+def test_a_second_process_gives_up_in_the_end(lake: Lake, dirty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llma_assets.ingest.run.LOCK_TIMEOUT_S", 0.2)
+    with pytest.raises(PartitionLocked, match=r"another process \(waited 0\.2 s\)"):
+        ingest_file(Lake(lake.root, lock_timeout_s=0.0), dirty, "acme", AT)
 
 
 def test_files_and_lake_are_the_same_whatever_the_hash_seed_and_zone(
