@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 
 from llma_assets.errors import InputRejected
 from llma_assets.team_day import check_team
-from llma_assets.vocabulary import Level
+from llma_assets.vocabulary import ClusteringMethod, Level
 
 TeamSet = Annotated[frozenset[str], NoDecode]
 
@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     max_samples: int = Field(2_000, ge=20, le=10_000, description="Items that one clustering run learns from.")
     min_items: int = Field(20, ge=2, le=10_000, description="Items below which a window is not clustered.")
     min_items_by_team: dict[str, int] = Field({}, description='Overrides of min_items, as JSON: {"team": 10}.')
-    cluster_method: Literal["hdbscan", "kmeans", "umap"] = Field(
+    cluster_method: ClusteringMethod = Field(
         "hdbscan", description="Clustering method; umap is the reference's recipe and needs the extra of that name."
     )
     hold_clusters: bool = Field(

@@ -5,6 +5,11 @@ there is nothing to see, a `Reason` says why. Both are columns, never only log l
 """
 
 from enum import StrEnum
+from typing import Literal, get_args
+
+# How items may be grouped; the setting, a run's config, `llma run` and the clustering itself take their list from here.
+ClusteringMethod = Literal["hdbscan", "kmeans", "umap"]
+CLUSTERING_METHODS: tuple[ClusteringMethod, ...] = get_args(ClusteringMethod)
 
 
 class Level(StrEnum):

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from llma_assets.assets.materialization import materialize, team_day_asset
-from llma_assets.clustering.result import ClusteringParams, Method
+from llma_assets.clustering.result import ClusteringParams
 from llma_assets.clustering_jobs import clustering_jobs
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.resources.event_source import EventSourceResource
@@ -15,13 +15,14 @@ from llma_assets.resources.lake import LakeResource
 from llma_assets.settings import load_settings
 from llma_assets.stages.cluster_assignments import STAGE, ClusterWindow
 from llma_assets.team_day import TeamDay
+from llma_assets.vocabulary import CLUSTERING_METHODS, ClusteringMethod
 
 
 class ClusterConfig(dg.Config):
     """What a person may change for one run; None means: as the settings say."""
 
     # Dagster's config knows no Literal.
-    method: str | None = Field(None, pattern="^(hdbscan|kmeans|umap)$", description="Clustering method.")
+    method: str | None = Field(None, pattern=f"^({'|'.join(CLUSTERING_METHODS)})$", description="Clustering method.")
     lookback_days: int | None = Field(None, ge=1, le=90, description="Days of the window, its own day included.")
     max_samples: int | None = Field(None, ge=20, le=10_000, description="Items that the clustering learns from.")
     min_items: int | None = Field(None, ge=2, le=10_000, description="Items below which nothing is clustered.")
@@ -51,7 +52,7 @@ def cluster_assignments(
     """
     settings = load_settings()
     params = ClusteringParams(
-        method=cast(Method, config.method or settings.cluster_method),
+        method=cast(ClusteringMethod, config.method or settings.cluster_method),
         min_cluster_size=config.min_cluster_size,
         k_min=config.k_min,
         k_max=config.k_max,

@@ -11,6 +11,7 @@ from llma_assets.cli.output import console, print_json, print_rows, safe
 from llma_assets.cli.project import Project, parse_day
 from llma_assets.errors import InputRejected
 from llma_assets.team_day import TeamDay
+from llma_assets.vocabulary import CLUSTERING_METHODS
 
 
 def run(
@@ -19,7 +20,7 @@ def run(
     to: Annotated[str | None, typer.Option(help="Do every day from --date to this one.")] = None,
     lookback_days: Annotated[int | None, typer.Option(min=1, max=90, help="Days of the window.")] = None,
     max_samples: Annotated[int | None, typer.Option(min=20, max=10_000, help="Items to learn from.")] = None,
-    method: Annotated[str | None, typer.Option(help="hdbscan or kmeans.")] = None,
+    method: Annotated[str | None, typer.Option(help=f"One of {', '.join(CLUSTERING_METHODS)}.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show Dagster's log.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -30,8 +31,8 @@ def run(
     last = parse_day(to, "--to", project.settings) if to else first
     if last < first:
         raise InputRejected(f"--to: {last} is before --date {first}")
-    if method not in (None, "hdbscan", "kmeans"):
-        raise InputRejected(f"--method: {method!r} is not one of hdbscan, kmeans")
+    if method not in (None, *CLUSTERING_METHODS):
+        raise InputRejected(f"--method: {method!r} is not one of {', '.join(CLUSTERING_METHODS)}")
     project.check_has_events(team)
     config = {"lookback_days": lookback_days, "max_samples": max_samples, "method": method}
     config = {name: value for name, value in config.items() if value is not None}

@@ -27,6 +27,7 @@ from llma_assets.clustering.themes import Themes, themes
 from llma_assets.clustering.threads import single_thread
 from llma_assets.clustering.vectors import NEAR_DISTANCE, unit_vectors
 from llma_assets.errors import InputRejected
+from llma_assets.vocabulary import CLUSTERING_METHODS
 
 # Exact neighbours of more rows than this take longer than what they add is worth: the others are assigned.
 LEARN_LIMIT = 20_000
@@ -80,8 +81,8 @@ def cluster(
 
 
 def _check(params: ClusteringParams) -> None:
-    if params.method not in ("hdbscan", "kmeans", "umap"):
-        raise InputRejected(f"method is {params.method!r}; it must be 'hdbscan', 'kmeans' or 'umap'")
+    if params.method not in CLUSTERING_METHODS:
+        raise InputRejected(f"method is {params.method!r}; it must be one of {', '.join(CLUSTERING_METHODS)}")
     bounds: list[tuple[str, int | None, int]] = [
         ("min_cluster_size", params.min_cluster_size, 2),
         ("min_samples", params.min_samples, 1),

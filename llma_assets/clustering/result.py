@@ -1,9 +1,11 @@
 """Parameters and result of one clustering, as arrays in the order of the rows given."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
+
+from llma_assets.vocabulary import ClusteringMethod
 
 NOISE = -1
 # Of an item that an earlier run did not look at.
@@ -11,8 +13,6 @@ UNSEEN = -2
 
 # Raised whenever the same vectors, beside no earlier run, may get other clusters than before.
 ALGORITHM_VERSION = "3"
-
-Method = Literal["hdbscan", "kmeans", "umap"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class ClusteringParams:
         seed: every random choice comes from it, but for those of themes.
     """
 
-    method: Method = "hdbscan"
+    method: ClusteringMethod = "hdbscan"
     min_cluster_size: int | None = None
     min_samples: int = 5
     n_neighbors: int = 15

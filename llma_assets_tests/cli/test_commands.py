@@ -16,10 +16,13 @@ from pipeline import LOG, match_clusters
 from planted import items, plant
 from rich.console import Console
 
+from llma_assets.assets.cluster_assignments import ClusterConfig
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
+from llma_assets.settings import load_settings
 from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.team_day import TeamDay
+from llma_assets.vocabulary import CLUSTERING_METHODS, ClusteringMethod
 
 LLMA = str(Path(sys.executable).parent / "llma")
 AT = datetime(2026, 3, 9, 10, tzinfo=UTC)
@@ -48,7 +51,10 @@ def write_events(path: Path, count: int, text: str | None = "How can I change th
         (["run", "--team", "acme", "--date", "yesterday"], ["--date", "yesterday", "2026-01-31"]),
         (["run", "--team", "acme", "--date", "2019-01-01"], ["--date", "2019-01-01", "2025-01-01"]),
         (["run", "--team", "acme", "--date", "2026-03-09", "--to", "2026-03-01"], ["--to", "before --date"]),
-        (["run", "--team", "acme", "--date", "2026-03-09", "--method", "dbscan"], ["--method", "dbscan", "kmeans"]),
+        (
+            ["run", "--team", "acme", "--date", "2026-03-09", "--method", "dbscan"],
+            ["dbscan", "hdbscan, kmeans, umap"],
+        ),
         (["ingest", "no-such-file.jsonl", "--team", "acme"], ["no-such-file.jsonl"]),
         (["status", "--team", "nobody"], ["--team", "nobody", "no events", "llma ingest"]),
         (["runs", "--team", "nobody"], ["--team", "nobody", "no events", "llma ingest"]),
@@ -67,6 +73,15 @@ def test_wrong_input_is_one_clear_error(arguments: list[str], words: list[str]) 
     for word in words:
         assert word in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("method", CLUSTERING_METHODS)
+def test_run_takes_every_method_that_the_setting_takes(method: ClusteringMethod) -> None:
+    assert load_settings(cluster_method=method).cluster_method == method
+    assert ClusterConfig(method=method).method == method
+    done = llma("run", "--team", "nobody", "--date", "2026-03-09", "--method", method)
+    assert "--method" not in done.stderr
+    assert "no events" in done.stderr
 
 
 def test_a_wrong_setting_is_named_before_anything_is_done() -> None:
@@ -102,7 +117,7 @@ def test_doctor_names_a_missing_model_and_what_to_type(tmp_path: Path) -> None:
 def test_a_team_with_nothing_to_show_is_told_why(tmp_path: Path, count: int, text: str | None, reason: str) -> None:
     """A team of 12 traces, a team whose every trace lost its text: status says why, nothing is emitted."""
     assert llma("ingest", str(write_events(tmp_path / "e.jsonl", count, text)), "--team", "acme").returncode == 0
-    done = llma("run", "--team", "acme", "--date", "2026-03-09", "--json")
+    done = llma("run", "--team", "acme", "--date", "2026-03-09", "--method", "umap", "--json")
     assert done.returncode == 3, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     assert {run["state"] for run in answer["runs"]} <= {"ok", "nothing"}

@@ -9,11 +9,12 @@ from llma_assets.clustering.cluster import cluster
 from llma_assets.clustering.grouping import group_by_density
 from llma_assets.clustering.neighborhood import Neighborhood
 from llma_assets.clustering.projection import project
-from llma_assets.clustering.result import NOISE, ClusteringParams, Method
+from llma_assets.clustering.result import NOISE, ClusteringParams
 from llma_assets.clustering.stability import stability
 from llma_assets.clustering.themes import themes
 from llma_assets.clustering.vectors import unit_vectors
 from llma_assets.errors import InputRejected
+from llma_assets.vocabulary import CLUSTERING_METHODS, ClusteringMethod
 
 MINIMUM = 20  # items that a window must hold, LLMA_MIN_ITEMS
 
@@ -41,12 +42,11 @@ CASES = {
     "a uniform sphere": normal(120, 64, seed=3),
     "huge and tiny": normal(40, 8) * np.float32(1e9) ** np.linspace(-1, 1, 40, dtype=np.float32)[:, None],
 }
-METHODS: list[Method] = ["hdbscan", "kmeans", "umap"]
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("method", METHODS)
-def test_every_method_takes_every_case(method: Method, case: str) -> None:
+@pytest.mark.parametrize("method", CLUSTERING_METHODS)
+def test_every_method_takes_every_case(method: ClusteringMethod, case: str) -> None:
     vectors = CASES[case]
     result = cluster(vectors, ClusteringParams(method=method))
     assert_sound(result, len(vectors))
@@ -58,9 +58,9 @@ def test_every_method_takes_every_case(method: Method, case: str) -> None:
         assert result.guard_path[-1] == "no_structure"
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", CLUSTERING_METHODS)
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_every_method_refuses_what_is_not_a_number(method: Method, bad: float) -> None:
+def test_every_method_refuses_what_is_not_a_number(method: ClusteringMethod, bad: float) -> None:
     vectors = normal(30, 8)
     vectors[3, 2] = bad
     with pytest.raises(InputRejected, match="row 3"):
