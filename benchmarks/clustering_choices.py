@@ -55,7 +55,7 @@ class _CountedOnce(Crowd):
         return Crowd.of(places, np.ones_like(copies), *others)
 
 
-def _schedule(**changes: float) -> list[Any]:
+def _schedule(**changes: Any) -> list[Any]:
     return [patch.object(layout, "FULL", replace(layout.FULL, **changes))]
 
 

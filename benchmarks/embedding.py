@@ -131,7 +131,7 @@ class Variant:
         self._base = MiniLMEmbedder(threads=workers)
         self._base._session = session
         self.model, self.dim = "variant", self._base.dim
-        self.embed = self._base.embed
+        self.embed, self.parts = self._base.embed, self._base.parts
 
 
 def sessions() -> dict[str, tuple[Any, int]]:

@@ -259,12 +259,13 @@ def followed(snapshots: Sequence[Snapshot]) -> dict[str, object]:
 
 def first_namings(today: Snapshot, kept: dict[int | None, Edge], first: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
     """The centroid that each cluster's name was made for: that of the first naming while the name stands."""
-    found = {}
+    found: dict[int, np.ndarray] = {}
     for cluster_id, centroid in today.centroids.items():
         edge = kept.get(cluster_id)
         named = first.get(edge.earlier_cluster_id) if edge and edge.earlier_cluster_id is not None else None
-        stands = named is not None and edge is not None and (edge.jaccard is None or edge.jaccard >= NAME_JACCARD)
-        found[cluster_id] = named if stands and float(named @ centroid) >= NAME_COSINE else centroid
+        stands = edge is not None and (edge.jaccard is None or edge.jaccard >= NAME_JACCARD)
+        is_kept = named is not None and stands and float(named @ centroid) >= NAME_COSINE
+        found[cluster_id] = named if named is not None and is_kept else centroid
     return found
 
 
@@ -282,7 +283,7 @@ def replay_reference(plan: Plan, vectors: np.ndarray) -> dict[str, object]:
         with single_thread():
             labels = group_by_reference(unit, ClusteringParams(method="umap", seed=42)).labels
         sizes = np.bincount(labels[labels != NOISE], minlength=1)
-        counts.append(np.count_nonzero(sizes))
+        counts.append(int(np.count_nonzero(sizes)))
         largest.append(float(sizes.max() / len(labels)))
         noise.append(float(np.mean(labels == NOISE)))
     collapsed = [is_degenerate(count, share) for count, share in zip(counts, largest, strict=True)]

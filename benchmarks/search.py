@@ -76,6 +76,7 @@ def _summaries() -> list[dict[str, Any]]:
 
     from llma_assets.cli.ingest import ingest_files
     from llma_assets.cli.project import Project
+    from llma_assets.clustering_jobs import clustering_jobs
     from llma_assets.lake import Lake
     from llma_assets.settings import load_settings
     from llma_assets.sources.lake_event_source import lake_event_source
@@ -93,8 +94,9 @@ def _summaries() -> list[dict[str, Any]]:
             ingest_files(Project(), [path], "airline", now)
         settings, lake = load_settings(), Lake(folder)
         source = lake_event_source(settings, lake)
+        jobs = [job for job in clustering_jobs(day.team, settings) if job.level == Level.TRACE]
         log = logging.getLogger(__name__)
-        SummarizeDay(lake, source, ExtractiveSummarizer(), [Level.TRACE], settings, now, log).run(day)
+        SummarizeDay(lake, source, ExtractiveSummarizer(), jobs, settings, now, log).run(day)
         return lake.read("trace_summaries", day).to_pylist()
 
 

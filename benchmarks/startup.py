@@ -12,6 +12,7 @@ import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 RESULT = Path(__file__).parent / "results" / "startup.json"
 LLMA = str(Path(sys.executable).parent / "llma")
@@ -23,7 +24,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         loads = [measure(load, {}, folder) for _ in range(5)]
         demo = measure([LLMA, "demo"], os.environ | {"LLMA_HOME": f"{folder}/home"}, folder)
-    facts = {"cores": os.cpu_count(), "python": sys.version.split()[0], "dagster": version("dagster")}
+    facts: dict[str, Any] = {"cores": os.cpu_count(), "python": sys.version.split()[0], "dagster": version("dagster")}
     facts |= {"definitions_load": sorted(loads, key=lambda one: one["wall_s"]), "demo": demo}
     print(json.dumps(facts, indent=1))
     RESULT.write_text(json.dumps(facts, indent=1) + "\n")

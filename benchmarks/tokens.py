@@ -106,7 +106,7 @@ def _evidence(raw: dict[str, Any]) -> ClusterEvidence:
         side: tuple(ItemEvidence(**item | {n: tuple(item[n]) for n in ("bullets", "notes")}) for item in raw[side])
         for side in ("near", "edge")
     }
-    return ClusterEvidence(raw["cluster_id"], raw["size"], **members, terms=tuple(map(tuple, raw["terms"])))  # type: ignore[arg-type]
+    return ClusterEvidence(raw["cluster_id"], raw["size"], **members, terms=tuple(map(tuple, raw["terms"])))
 
 
 def main() -> None:
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("lake", type=Path, help="lake in which `llma demo` has run")
     arguments = parser.parse_args()
     found, calls = slopes(arguments.data / FILE)
-    models = {
+    models: dict[str, dict[str, Any]] = {
         model: {
             "traces": len(pairs),
             "tokens_per_piece": spread([piece for piece, _ in pairs]),

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 from importlib.resources import files
@@ -76,13 +76,13 @@ class CachedEmbedder:
         self.model, self.dim = self._inner.model, self._inner.dim
         self._known: dict[str, np.ndarray] = {}
 
-    def embed(self, texts: "list[str]") -> np.ndarray:
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
         new = sorted(set(texts) - self._known.keys())
         if new:
             self._known.update(zip(new, self._inner.embed(new), strict=True))
         return np.stack([self._known[text] for text in texts])
 
-    def parts(self, texts: "list[str]", names: "list[str]" = ()) -> Iterator[Part]:
+    def parts(self, texts: Sequence[str], names: Sequence[str] = ()) -> Iterator[Part]:
         return parts_in_order(self.embed, texts)
 
 
@@ -140,11 +140,11 @@ def _moved(day: TeamDay, number: int, trace: list[dict[str, Any]]) -> str:
 
 def _copy_team(lake: Lake, team: str) -> None:
     """Every file of the first team, its name replaced by `team` in every text but those of traces."""
-    for table, schema in TABLES.items():
-        for path in Path(lake.root, table, f"team={FIRST_TEAM}").rglob("*.parquet"):
+    for name, table in TABLES.items():
+        for path in Path(lake.root, name, f"team={FIRST_TEAM}").rglob("*.parquet"):
             rows = pq.read_table(path, partitioning=None)
-            for place, field in enumerate(schema):
-                if pa.types.is_string(field.type) and (table, field.name) != ("trace_events", "properties"):
+            for place, field in enumerate(table.schema):
+                if pa.types.is_string(field.type) and (name, field.name) != ("trace_events", "properties"):
                     named = pc.replace_substring(rows[field.name], FIRST_TEAM, team)
                     rows = rows.set_column(place, rows.schema.field(field.name), named)
             target = Path(str(path).replace(f"team={FIRST_TEAM}", f"team={team}"))
