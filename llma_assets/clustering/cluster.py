@@ -75,7 +75,7 @@ def cluster(
         found = _group(unit[rows], hood, params)
         if earlier is not None and params.method == "hdbscan" and earlier.knew_enough(len(rows)):
             found = with_earlier(found, hood, earlier.labels[rows])
-        whole = _whole(unit, rows, hood, found, anchors, params)
+        whole = _whole(unit, rows, hood, found, anchors)
         steady = stability(unit[rows], whole.labels[rows], lambda half: _labels_of(half, params), params.seed)
         return _assemble(unit, hood, found, whole, steady, params)
 
@@ -139,7 +139,6 @@ def _whole(
     hood: Neighborhood,
     found: Grouping,
     anchors: Anchors | None,
-    params: ClusteringParams,
 ) -> _Whole:
     size = len(unit)
     others = np.setdiff1d(np.arange(size), rows, assume_unique=True)

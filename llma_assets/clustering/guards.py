@@ -45,7 +45,6 @@ class Rung:
     Attributes:
         name: eom, eom_capped, leaf or kmeans.
         found: its outcome over the distinct vectors.
-        spread: its labels with noise given to the cluster that it leads to.
         clusters: how many.
         largest_share: of the items, in the largest cluster.
         silhouette: mean over the clustered distinct vectors (cosine, originals); None with fewer than two clusters.
@@ -53,7 +52,6 @@ class Rung:
 
     name: str
     found: Density
-    spread: np.ndarray
     clusters: int
     largest_share: float
     silhouette: float | None
@@ -146,7 +144,6 @@ def _judged(
     return Rung(
         name=name,
         found=found,
-        spread=whole,
         clusters=len(sizes),
         largest_share=float(sizes.max() / copies.sum()) if len(sizes) else 0.0,
         silhouette=mean_silhouette(unit, found.labels),

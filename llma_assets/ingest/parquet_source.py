@@ -40,18 +40,16 @@ def parquet_rows(handle: BinaryIO, limits: Limits, on_bytes: OnBytes) -> Iterato
             missing = [name for name in _NEEDED if name not in schema.names]
             if missing:
                 raise InputRejected(f"Parquet columns missing: {', '.join(missing)} (wanted: {', '.join(COLUMNS)})")
-            is_text = _is_text(schema.field("properties").type)
+            _check_properties(schema.field("properties").type)
             chunks = list(_chunks(file.metadata))
             _check_declared_size(chunks, limits)
             batch_rows = _batch_rows(chunks, handle)
-            yield from _rows(file, is_text, batch_rows, limits, on_bytes)
+            yield from _rows(file, batch_rows, limits, on_bytes)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputRejected(f"the Parquet file is damaged: {error}") from error
 
 
-def _rows(
-    file: pq.ParquetFile, is_text: bool, batch_rows: int, limits: Limits, on_bytes: OnBytes
-) -> Iterator[ParquetRow]:
+def _rows(file: pq.ParquetFile, batch_rows: int, limits: Limits, on_bytes: OnBytes) -> Iterator[ParquetRow]:
     columns = [name for name in COLUMNS if name in file.schema_arrow.names]
     number, unpacked, total_rows = 0, 0, max(1, file.metadata.num_rows)
     packed = sum(chunk.total_compressed_size for chunk in _chunks(file.metadata))
@@ -71,14 +69,12 @@ def _rows(
         on_bytes(packed * number // total_rows)
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def _check_properties(kind: pa.DataType) -> None:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return True
-    if pa.types.is_struct(kind) or pa.types.is_map(kind):
-        return False
-    raise InputRejected(f"Parquet column properties: {kind} is not JSON text, a struct or a map")
+    known = (pa.types.is_string, pa.types.is_large_string, pa.types.is_struct, pa.types.is_map)
+    if not any(is_kind(kind) for is_kind in known):
+        raise InputRejected(f"Parquet column properties: {kind} is not JSON text, a struct or a map")
 
 
 def _timestamps_as_text(rows: pa.RecordBatch) -> pa.RecordBatch:

@@ -109,7 +109,7 @@ def ingest_file(
             sweep_half_written(ingest)
             try:
                 handle.seek(0)
-                return _ingest(ingest, handle, on_progress or (lambda done, total: None), max_bad_share, limits, before)
+                return _ingest(ingest, handle, on_progress or (lambda *_: None), max_bad_share, limits, before)
             except BaseException as error:
                 # Nothing of an unfinished ingest stays. On an object store, where no lock is held,
                 # another process may be publishing the same files; it is only sure to be refused too

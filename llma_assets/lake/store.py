@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import io
 import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -29,7 +28,6 @@ from llma_assets.team_day import TEAM_PATTERN, TeamDay
 
 PARTITION_FILE = "part.parquet"
 LOCK_TIMEOUT_S = 30.0
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SOURCE_VERSION = b"llma.source_version"
 SCHEMA_VERSION_KEY = b"llma.schema_version"
 

@@ -239,7 +239,7 @@ def _row(task: LlmTask, event: str, number: str, at: datetime) -> LlmCallRow:
         "uuid": str(uuid.uuid5(NAMESPACE, name)),
         "trace_id": task.trace_id,
         "asset": task.asset,
-        "clustering_job": task.clustering_job,
+        "clustering_job": None,  # A task names all clustering jobs of its day.
         "dagster_run_id": task.dagster_run_id or None,
         "called_at": at,
     }

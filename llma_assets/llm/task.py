@@ -15,16 +15,15 @@ class LlmTask:
         asset: name of the asset that pays.
         team_day: the partition.
         dagster_run_id: empty where the work is not part of a Dagster run.
-        clustering_job: id of the clustering job, where the work belongs to one.
     """
 
     asset: str
     team_day: TeamDay
     dagster_run_id: str = ""
-    clustering_job: str | None = None
 
     @property
     def trace_id(self) -> str:
         """UUIDv5 of the ingredients: all calls of the task share it, and the same task has the same one."""
-        parts = ["llm", self.asset, str(self.team_day), self.dagster_run_id, self.clustering_job or ""]
+        # The empty part at the end was once a clustering job: without it, the ids of recorded calls would change.
+        parts = ["llm", self.asset, str(self.team_day), self.dagster_run_id, ""]
         return str(uuid.uuid5(NAMESPACE, "/".join(parts)))

@@ -36,7 +36,7 @@ def _labels(keeps: str, least: int) -> dict[str, str]:
     }
 
 
-def _alerts(keeps: str, least: int) -> dict[str, str]:
+def _alerts(keeps: str, _least: int) -> dict[str, str]:
     told = f"{keeps} OR title IS NULL"
     return {
         "title": f"CASE WHEN {told} THEN title ELSE '{CLUSTER_TITLE}' END",
@@ -44,7 +44,7 @@ def _alerts(keeps: str, least: int) -> dict[str, str]:
     }
 
 
-def _deliveries(keeps: str, least: int) -> dict[str, str]:
+def _deliveries(keeps: str, _least: int) -> dict[str, str]:
     return {"message": f"CASE WHEN {keeps} OR message->>'$.title' IS NULL THEN message END"}
 
 

@@ -38,7 +38,6 @@ STAGE = Stage(
 )
 # Maps of one day that are shown, the largest runs first; each is some 40 kB in Dagster's event log, day after day.
 MAX_MAPS = 4
-_SHOWN = ["level", "cluster_id", "size", "title", "theme_title", "source", "name_reason", "description"]
 _SUMMARY = ["level", "item_id", "title", "summary_bullets", "interesting_notes", "item_user"]
 
 

@@ -201,12 +201,12 @@ def _thinking(part: dict[str, Any], depth: int) -> Iterator[Part]:
     yield Part("placeholder", "[reasoning, not readable]")
 
 
-def _refusal(part: dict[str, Any], depth: int) -> Iterator[Part]:
+def _refusal(part: dict[str, Any], _depth: int) -> Iterator[Part]:
     text = part.get("refusal")
     yield text_part(f"(refusal) {text}" if isinstance(text, str) else "(refusal)")
 
 
-def _call(part: dict[str, Any], depth: int) -> Iterator[Part]:
+def _call(part: dict[str, Any], _depth: int) -> Iterator[Part]:
     yield read_call(part)
 
 
@@ -242,12 +242,12 @@ def _code(part: dict[str, Any]) -> Iterator[Part]:
     yield read_call({"name": "code", "arguments": part.get("code")})
 
 
-def _reference(part: dict[str, Any], depth: int) -> Iterator[Part]:
+def _reference(part: dict[str, Any], _depth: int) -> Iterator[Part]:
     where = _first_text(part, "url", "uri", "title", "filename", "name")
     yield Part("placeholder", f"[{one_line(_kind(part), 60)}{': ' if where else ''}{one_line(where, 200)}]")
 
 
-def _media(part: dict[str, Any], depth: int) -> Iterator[Part]:
+def _media(part: dict[str, Any], _depth: int) -> Iterator[Part]:
     """Images, sound, documents and files: type and size, or the address; the text of a text document."""
     holder = part
     for key in ("source", "image_url", "input_audio", "file", "audio", "video_url", "image", "data"):
@@ -278,11 +278,11 @@ def _media(part: dict[str, Any], depth: int) -> Iterator[Part]:
         yield Part("placeholder", media_placeholder(kind, len(value)))
 
 
-def _redacted_thinking(part: dict[str, Any], depth: int) -> Iterator[Part]:
+def _redacted_thinking(_part: dict[str, Any], _depth: int) -> Iterator[Part]:
     yield Part("placeholder", "[reasoning, encrypted]")
 
 
-def _silent(part: dict[str, Any], depth: int) -> Iterator[Part]:
+def _silent(_part: dict[str, Any], _depth: int) -> Iterator[Part]:
     yield from ()
 
 

@@ -191,7 +191,7 @@ def _read_object(item: dict[str, Any], default_role: str, depth: int) -> list[Me
     if isinstance(item.get("message"), dict):
         return _read_object(item["message"], default_role, depth + 1)
     if is_message(item):
-        return [_typed_message(item, default_role, depth)]
+        return [_typed_message(item, depth)]
     return _state(item, default_role, depth)
 
 
@@ -208,7 +208,7 @@ def _langchain_constructor(item: dict[str, Any], default_role: str, depth: int) 
     return _state(body, default_role, depth + 1)
 
 
-def _typed_message(item: dict[str, Any], default_role: str, depth: int) -> Message:
+def _typed_message(item: dict[str, Any], depth: int) -> Message:
     """A LangChain message by its `type`, or an item of the Responses API that has no role."""
     kind = item["type"].lower()
     if kind in _LANGCHAIN_TYPES:

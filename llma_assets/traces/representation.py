@@ -62,13 +62,6 @@ class TextRepresentation:
     kept_lines: tuple[int, ...] | None = None
     tools: tuple[str, ...] = ()
 
-    def holds_line(self, number: int) -> bool:
-        """Whether the text shows the line of that number."""
-        if self.kept_lines is None:
-            return 1 <= number <= self.line_count
-        place = bisect_left(self.kept_lines, number)
-        return place < len(self.kept_lines) and self.kept_lines[place] == number
-
     def line_ref(self, first: int, last: int | None = None) -> str:
         """`L5-9` or `L45`: the part of the range that the text shows; empty where it shows none of it."""
         last = first if last is None else last

@@ -315,9 +315,9 @@ def test_the_address_is_in_no_file_and_no_log(
     assert [path for path in files if b"token-of-the-path" in path.read_bytes()] == []
 
 
-@pytest.mark.parametrize(("redaction", "private", "shown"), [("remote", "0", False), ("never", "0", True)])
+@pytest.mark.parametrize(("redaction", "shown"), [("remote", False), ("never", True)])
 def test_titles_are_redacted_as_texts_for_other_servers_are(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, redaction: str, private: str, shown: bool
+    monkeypatch: pytest.MonkeyPatch, redaction: str, shown: bool
 ) -> None:
     monkeypatch.setenv("LLMA_REDACTION", redaction)
     redact = redact_for(Webhook("https://hooks.example.com/x"), load_settings())

@@ -120,7 +120,7 @@ def test_a_day_that_is_summarized_here_waits_for_no_batch(
     assert status(lake)["reason"] == "not clustered yet"
 
 
-def test_a_server_that_is_away_fails_no_sensor(batched: Server, instance: dg.DagsterInstance, lake: Lake) -> None:
+def test_a_server_that_is_away_fails_no_sensor(batched: Server, instance: dg.DagsterInstance) -> None:
     assert summarize(instance).success
     batched.key = "another"
     assert "OPENAI_API_KEY" in ask(instance).skip_message

@@ -199,7 +199,8 @@ def test_a_tick_is_bounded_and_the_next_goes_on(
 
 
 def test_an_active_run_is_not_asked_for_again_and_a_failing_one_three_times(
-    ingest: Ingest, instance: dg.DagsterInstance, lake: Lake
+    ingest: Ingest,
+    instance: dg.DagsterInstance,
 ) -> None:
     ingest(questions(5))
     keys = []
@@ -323,7 +324,7 @@ def test_a_stray_folder_or_a_raised_start_date_stops_nobody(
 
 
 def test_a_lowered_minimum_is_seen_at_once(
-    ingest: Ingest, instance: dg.DagsterInstance, lake: Lake, monkeypatch: pytest.MonkeyPatch
+    ingest: Ingest, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingest(questions(12))
     _, cursor = settle(instance)

@@ -85,7 +85,8 @@ def test_each_change_asks_for_what_it_concerns(
 
 
 def test_a_wrong_file_is_told_and_stops_no_other_team(
-    ingest: Callable[..., Any], instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
+    ingest: Callable[..., Any],
+    instance: dg.DagsterInstance,
 ) -> None:
     for team in ("acme", "other"):
         ingest(questions(3), team)

@@ -218,7 +218,7 @@ def test_a_home_that_dagster_cannot_read_is_refused(tmp_path: Path) -> None:
     assert "* ? [" in done.stderr
 
 
-def test_a_narrow_terminal_shows_every_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_narrow_terminal_shows_every_value(monkeypatch: pytest.MonkeyPatch) -> None:
     from llma_assets.cli import output
 
     monkeypatch.setattr(output, "console", Console(width=80, record=True, file=open(os.devnull, "w")))  # noqa: SIM115

@@ -77,7 +77,7 @@ def test_it_only_reads(port: int) -> None:
         assert asked(port, "/acme/2026-03-09", method=method)[0] == 501
 
 
-def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+def test_it_ends_with_the_process_that_started_it() -> None:
     """`llma dev` becomes Dagster, which knows nothing of it."""
     start = (
         "import os, subprocess, sys; "

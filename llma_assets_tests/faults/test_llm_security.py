@@ -445,7 +445,7 @@ def test_a_day_runs_without_any_network(ingest: Ingest) -> None:
 
 
 def test_hostile_ids_are_one_escaped_log_line(
-    ingest: Ingest, rows: Any, lake: Lake, server: Server, caplog: pytest.LogCaptureFixture
+    ingest: Ingest, rows: Any, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     """S23: an id that steers a terminal or breaks a line is refused, others that fail forge nothing."""
     caplog.set_level(logging.DEBUG)

@@ -215,7 +215,7 @@ def test_little_memory_gives_the_same_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("team", ["", "../x", "a/b", "a|b", "a\nb", "a\0b", "con", "x" * 65, "å"])
-def test_hostile_team_names_are_refused(lake: Lake, team: str, tmp_path: Path) -> None:
+def test_hostile_team_names_are_refused(lake: Lake, team: str) -> None:
     with pytest.raises(InputRejected, match="team"):
         ingest_file(lake, REAL, team, AT)
     assert not Path(lake.root).exists()

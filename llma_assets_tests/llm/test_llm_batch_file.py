@@ -62,4 +62,3 @@ def test_results_are_found_by_batch_and_name_and_damage_is_passed_over() -> None
             ("two", "a"): 3,
             ("two", "b"): None,
         }
-        assert results.damaged == 1

@@ -248,7 +248,7 @@ def test_these_do_not_opt_out(value: str | None, caplog: pytest.LogCaptureFixtur
 
 
 @pytest.mark.parametrize("value", ["1", "true", "True", "TRUE", "yes", "on", " On ", "YES\n"])
-def test_these_opt_out(value: str, caplog: pytest.LogCaptureFixture, lake: Lake, sink: Sink) -> None:
+def test_these_opt_out(value: str, caplog: pytest.LogCaptureFixture, sink: Sink) -> None:
     assert is_opted_out(value)
     environ = {"POSTHOG_API_KEY": KEY, "POSTHOG_HOST": sink.url, "OPT_OUT_CAPTURE": value}
     assert open_capture(environ) is None

@@ -100,7 +100,7 @@ def test_spend_by_asset_day_team_and_model(lake: Lake) -> None:
     assert total["calls"] == pytest.approx(total["runs"])
 
 
-def test_the_views_are_empty_where_nothing_was_recorded(lake: Lake) -> None:
+def test_the_views_are_empty_where_nothing_was_recorded() -> None:
     for view in ("llm_calls", "llm_spend", "llm_asset_runs"):
         assert rows(f"SELECT count(*) AS n FROM {view}") == [{"n": 0}]
 
@@ -109,23 +109,22 @@ def test_the_latest_run_of_an_asset_is_shown(lake: Lake) -> None:
     for hour, outcome in enumerate(["failed: no key", "partial", "ok"]):
         again = recorder(lake, LlmTask("trace_summaries", DAY, f"run-{hour}"), AT + timedelta(hours=hour))
         again.close(outcome, {"items": hour})
-    recorder(lake, LlmTask("cluster_labels", DAY, "run-2", "default-trace")).close("ok", {})
+    recorder(lake, LlmTask("cluster_labels", DAY, "run-2")).close("ok", {})
     found = rows("SELECT asset, clustering_job, outcome, items FROM llm_asset_runs ORDER BY asset")
     assert [tuple(row.values()) for row in found] == [
-        ("cluster_labels", "default-trace", "ok", None),
+        ("cluster_labels", None, "ok", None),
         ("trace_summaries", None, "ok", 2),
     ]
 
 
 def test_the_same_ingredients_give_the_same_ids(lake: Lake, tmp_path: Path) -> None:
-    assert TASK.trace_id == LlmTask("trace_summaries", DAY, "run-1").trace_id
+    assert TASK.trace_id == LlmTask("trace_summaries", DAY, "run-1").trace_id == "892b1cd6-1d14-5a55-9873-cba50bd6ffe7"
     others = [
         replace(TASK, asset="embeddings"),
         replace(TASK, team_day=TeamDay("other", DAY.day)),
         replace(TASK, dagster_run_id="run-2"),
-        replace(TASK, clustering_job="j"),
     ]
-    assert len({task.trace_id for task in [TASK, *others]}) == 5
+    assert len({task.trace_id for task in [TASK, *others]}) == 4
     elsewhere = Lake(str(tmp_path / "elsewhere"))
     for place in (lake, elsewhere):
         one = recorder(place)

@@ -26,7 +26,7 @@ from llma_assets.team_day import TeamDay
 pytest_plugins = ["llm_fixtures"]
 
 PRICES = {CHAT_MODEL: {"input_usd": 1.0, "output_usd": 2.0}, EMBEDDING_MODEL: {"input_usd": 1.0}}
-TASK = LlmTask("cluster_labels", TeamDay("acme", date(2026, 3, 9)), "run-1", "job-1")
+TASK = LlmTask("cluster_labels", TeamDay("acme", date(2026, 3, 9)), "run-1")
 
 MakeEmbedder = Callable[..., OpenAIEmbedder]
 MakeLabeler = Callable[..., OpenAILabeler]

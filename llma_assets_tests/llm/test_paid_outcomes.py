@@ -127,7 +127,7 @@ def test_rows_that_cannot_be_matched_name_an_item(day: Day, server: Server, inge
 
 
 def test_every_partition_says_what_its_calls_took(
-    server: Server, lake: Lake, ingest: Ingest, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    server: Server, ingest: Ingest, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingest(questions(6))
     for name, value in {

@@ -195,7 +195,9 @@ def test_killed_between_two_clustering_runs_the_first_is_not_paid_twice(clustere
 
 
 def test_labels_that_failed_at_the_server_are_due_once_a_day(
-    clustered: Day, server: Server, ingest: Ingest, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    clustered: Day,
+    server: Server,
+    instance: dg.DagsterInstance,
 ) -> None:
     server.always(Reply(500))
     clustered.label()

@@ -73,7 +73,7 @@ def test_items_are_those_that_the_stage_summarizes(
     assert found.kept == 0
 
 
-def test_what_is_kept_is_not_counted_again(filled: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_is_not_counted_again(filled: Lake) -> None:
     days = [TeamDay("acme", day) for day in (FIRST, SECOND, DAY)]
     before = stages(estimate(filled, FIRST, DAY))["summaries"]
     for day in days[:2]:

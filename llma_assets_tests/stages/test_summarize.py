@@ -92,7 +92,7 @@ def test_late_events_summarize_that_trace_again_and_no_other(lake: Lake, ingest:
     assert report.figures["summaries_generated"] == 5
 
 
-def test_duplicates_and_shuffled_rows_change_no_byte(lake: Lake, ingest: Ingest, tmp_path: Any) -> None:
+def test_duplicates_and_shuffled_rows_change_no_byte(lake: Lake, ingest: Ingest) -> None:
     """F23 and F24: deliveries repeated one to five times, in any order and several files."""
     events = demo_events("assistant", 25, "2025-06-03")
     day = TeamDay("acme", date(2025, 6, 3))

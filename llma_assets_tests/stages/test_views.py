@@ -103,7 +103,7 @@ def test_items_say_whether_they_are_borderline(lake: Lake) -> None:
     ]
 
 
-def test_files_from_before_there_were_themes_are_shown(lake: Lake, ingest: Ingest) -> None:
+def test_files_from_before_there_were_themes_are_shown(lake: Lake) -> None:
     """F36: columns, and fields within columns, that the files of the version before do not have."""
     day = plant_themes(lake)
     new = ["theme_id", "theme_title", "theme_description", "theme_naming"]
@@ -216,7 +216,7 @@ def test_a_picture_that_cannot_be_drawn_breaks_nothing(
     assert reports[-1].items == 2
 
 
-def test_the_latest_of_two_deliveries_in_one_file_is_the_event(lake: Lake, ingest: Ingest) -> None:
+def test_the_latest_of_two_deliveries_in_one_file_is_the_event(ingest: Ingest) -> None:
     at = datetime(2025, 6, 2, 10, tzinfo=UTC).isoformat()
     one = {"event": "$ai_generation", "distinct_id": "p", "timestamp": at}
     rows = [

@@ -54,13 +54,11 @@ class BatchResult:
     Attributes:
         status_code: of the answer; None where the request was never carried out.
         body: of the answer.
-        error_code: why it was not carried out, such as `batch_expired`.
     """
 
     custom_id: str
     status_code: int | None
     body: Mapping[str, Any]
-    error_code: str | None
 
     @property
     def is_done(self) -> bool:
@@ -75,7 +73,6 @@ class ResultFile:
         self.handle: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by whoever holds this
         self._places: dict[tuple[str, str], tuple[int, int]] = {}
         self._end = 0
-        self.damaged = 0
 
     def __enter__(self) -> Self:
         return self
@@ -91,13 +88,11 @@ class ResultFile:
         self.handle.truncate()
 
     def index(self, batch_id: str) -> None:
-        """Find the results in what was written since the last time; `damaged` counts lines that are none."""
+        """Find the results in what was written since the last time; lines that are none are passed over."""
         self.handle.seek(self._end)
         for line in self.handle:
             result = read_result(line)
-            if result is None:
-                self.damaged += bool(line.strip())
-            else:
+            if result is not None:
                 self._places[batch_id, result.custom_id] = (self._end, len(line))
             self._end += len(line)
 
@@ -114,15 +109,13 @@ def read_result(line: bytes) -> BatchResult | None:
     """The result that a line holds; None if it is none."""
     try:
         row = json.loads(line)
-        custom_id, response, error = row["custom_id"], row.get("response"), row.get("error")
+        custom_id, response = row["custom_id"], row.get("response")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     response = response if isinstance(response, dict) else {}
     status, body = response.get("status_code"), response.get("body")
-    code = error.get("code") if isinstance(error, dict) else None
     return BatchResult(
         custom_id=str(custom_id),
         status_code=status if isinstance(status, int) and not isinstance(status, bool) else None,
         body=body if isinstance(body, dict) else {},
-        error_code=None if code is None else str(code),
     )

@@ -71,7 +71,7 @@ class _Parquet:
 class _JsonLines:
     """One object a line, in ASCII, so that no character of a trace steers a terminal."""
 
-    def __init__(self, sink: BinaryIO, schema: pa.Schema):
+    def __init__(self, sink: BinaryIO, _schema: pa.Schema):
         self._sink = sink
 
     def write(self, batch: pa.RecordBatch) -> None:
