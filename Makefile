@@ -19,6 +19,8 @@ dev: $(VENV)/.installed
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/vulture
+	$(BIN)/vulture llma_assets llma_assets_tests benchmarks tools
 
 types: $(VENV)/.installed
 	$(BIN)/mypy

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from llma_assets.llm.access import Access
     from llma_assets.redaction.redactor import Redactor
 
+__all__ = ["Extractive", "Keywords", "Lsa", "MiniLM"]
+
 
 class Extractive(SummarizerProvider, name="extractive"):
     """Summaries in the items' own words."""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from llma_assets.llm.access import Access
     from llma_assets.redaction.redactor import Redactor
 
+__all__ = ["OpenAINames", "OpenAISummaries", "OpenAIVectors"]
+
 
 class OpenAISummaries(SummarizerProvider, name="openai"):
     """Summaries by a chat model, by direct calls or through the Batch API."""
