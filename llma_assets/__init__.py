@@ -1,3 +1,5 @@
 """llma_assets: a Dagster code location that turns LLM traces into named clusters."""
 
-__version__ = "0.1.0"
+from llma_assets.version import __version__
+
+__all__ = ["__version__"]

@@ -4,7 +4,6 @@ import sys
 
 import typer
 
-from llma_assets import __version__
 from llma_assets.cli import (
     alerts,
     clusters,
@@ -21,6 +20,7 @@ from llma_assets.cli import (
     search,
 )
 from llma_assets.errors import InputRejected, LlmaError
+from llma_assets.version import __version__
 
 INTERRUPTED = 130
 STOPPED = "stopped; what was finished is kept, the same command goes on from there"

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llma_assets import __version__
 from llma_assets.explorer import packing
 from llma_assets.explorer.content import Content
 from llma_assets.explorer.detail import Json, Omitted, detail, excerpt
@@ -27,6 +26,7 @@ from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.stages.declaration import Days, Job, Stage
 from llma_assets.tables.cluster_report import CLUSTER_REPORT, REPORT_PAGE
 from llma_assets.team_day import TeamDay
+from llma_assets.version import __version__
 from llma_assets.versions import run_days
 
 TABLE = "cluster_report"
