@@ -8,6 +8,7 @@ import typer
 from llma_assets.cli.output import cell, console, print_json, safe
 from llma_assets.cli.project import Project, Rows
 from llma_assets.errors import InputRejected
+from llma_assets.sql import sql
 
 # An event of ours has at most 900 KiB; a hundred of them are a run of some 400,000 items.
 MAX_FILE_BYTES = 100 * 1024 * 1024
@@ -67,15 +68,7 @@ def run_row(project: Project, run: str, field: str = "RUN") -> dict[str, Any]:
 def run_document(project: Project, run: str) -> dict[str, Any]:
     """A clustering run of the lake as one JSON document: `run`, `themes`, and `clusters` with their top items."""
     found = run_row(project, run)
-    named = project.rows(
-        """
-        SELECT clusters.*, metrics.avg_cost, metrics.total_cost, metrics.avg_latency, metrics.avg_tokens,
-               metrics.error_count, metrics.error_rate
-        FROM clusters LEFT JOIN cluster_metrics AS metrics USING (team_id, clustering_run_id, cluster_id)
-        WHERE clustering_run_id = $run ORDER BY cluster_id = -1, size DESC, cluster_id
-        """,
-        {"run": run},
-    )
+    named = project.rows(sql("run_clusters"), {"run": run})
     top = project.rows(
         """
         SELECT cluster_id, rank, item_id, title, distance_to_centroid, trace_timestamp FROM cluster_items

@@ -8,6 +8,7 @@ import typer
 from llma_assets.cli.output import console, print_json, print_rows, safe
 from llma_assets.cli.project import Project
 from llma_assets.errors import InputRejected
+from llma_assets.sql import sql as sql_text
 from llma_assets.team_day import check_team
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -16,15 +17,7 @@ Team = Annotated[str | None, typer.Option("--team", help="Only this team.")]
 
 def teams(as_json: Json = False) -> None:
     """Teams with events: days, items, and the newest clustering run."""
-    rows = Project().rows(
-        """
-        SELECT status.team_id, min(status.date) AS first_day, max(status.date) AS last_day, count(*) AS days,
-               sum(events)::BIGINT AS events, sum(items)::BIGINT AS items,
-               (SELECT max_by(clustering_run_id, (date, level, -length(clustering_run_id))) FROM runs
-                WHERE runs.team_id = status.team_id AND status = 'clustered') AS newest_run
-        FROM team_day_status AS status GROUP BY ALL ORDER BY ALL
-        """
-    )
+    rows = Project().rows(sql_text("teams"))
     print_rows(rows, as_json, empty="no team has events yet; type: llma ingest PATH --team TEAM")
 
 

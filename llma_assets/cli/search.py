@@ -8,7 +8,7 @@ import typer
 from llma_assets.cli.output import console, errors, print_json, print_rows, safe
 from llma_assets.cli.project import Project, parse_day
 from llma_assets.errors import InputRejected
-from llma_assets.team_day import TeamDay, check_team
+from llma_assets.team_day import check_team
 from llma_assets.vocabulary import Level
 
 SMOKE_TEST = "lsa sees which words two texts share, not what they mean; these similarities say little"
@@ -25,21 +25,14 @@ def search(
 ) -> None:
     """Find items by meaning: the question gets a vector by the model that made those of the summaries, and the nearest
     ones are listed, each with its cluster in the newest clustering run that holds it."""
-    from llma_assets.queries.search import MAX_LIMIT, Scope, checked_question, newest_model
+    from llma_assets.queries.search import Scope, ask, check_limit, checked_question
+    from llma_assets.resources.clock import Clock
 
     asked = checked_question(question)
-    if not 1 <= limit <= MAX_LIMIT:
-        raise InputRejected(f"--limit: {limit} is not between 1 and {MAX_LIMIT}")
+    check_limit(limit)
     project = Project()
     scope = Scope(checked_team(project, team), checked_level(level), *checked_days(project, first, to))
-    with project.views() as connection:
-        searched = newest_model(connection, scope)
-        if searched is None:
-            raise InputRejected(
-                f"QUERY: no {scope.level} of {scope.team or 'any team'} has a vector from {scope.first} to "
-                f"{scope.last}; type: llma run --team TEAM --date DATE"
-            )
-        rows = _ask(project, connection, scope, searched, asked, limit)
+    searched, rows = ask(project.lake, project.settings, scope, asked, limit, Clock().now)
     if as_json:
         print_json({"query": asked, "model": searched.model, "items_searched": searched.items, "results": rows})
     else:
@@ -47,31 +40,6 @@ def search(
     for model, items in searched.other_models.items():
         line = f"not searched: {items} items whose vectors are by {model}; run their days again to have one model"
         errors.print(safe(line), style="yellow", markup=False, highlight=False)
-
-
-def _ask(project: Project, connection: Any, scope: Any, searched: Any, question: str, limit: int) -> list[Any]:
-    """The rows; the one call that a remote embedder takes is charged to the team's present day, and recorded."""
-    from llma_assets.llm.task import LlmTask
-    from llma_assets.providers import Work, embedder_of
-    from llma_assets.queries.search import check_model, nearest_items, question_vector
-    from llma_assets.resources.clock import Clock
-
-    settings, clock = project.settings, Clock()
-    embedder = embedder_of(settings)
-    # Before anything is opened, recorded or sent.
-    check_model(embedder.model, searched)
-    teams = [scope.team] if scope.team else project.lake.teams("embeddings")
-    if embedder.server_model and len(teams) > 1:
-        raise InputRejected(f"--team: a question to a server is charged to a team; say which of {', '.join(teams)}")
-    task = LlmTask("search", TeamDay(teams[0], clock.now().date()))
-    with embedder.open(Work(task, project.lake, clock.now)) as opened:
-        vector = question_vector(opened.provider, searched, question)
-        rows = nearest_items(connection, scope, searched, vector, limit)
-        if settings.min_users_per_cluster:
-            # A title is what one user said.
-            rows = [row | {"title": None} for row in rows]
-        opened.figures["items"] = len(rows)
-    return rows
 
 
 def _print(project: Project, rows: list[Any], searched: Any) -> None:

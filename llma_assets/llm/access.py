@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
+from llma_assets.clock import utc_now
 from llma_assets.llm.budget import Budget
 from llma_assets.llm.dialect import Dialect
 from llma_assets.llm.endpoint import Endpoint
@@ -16,10 +17,6 @@ from llma_assets.llm.task import LlmTask
 from llma_assets.team_day import TeamDay
 
 _NO_TASK = LlmTask("none", TeamDay("none", date(2000, 1, 1)))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,7 @@ class Access:
     price_overrides: Mapping[str, Any] = field(default_factory=dict)
     dialects: dict[tuple[str, str], Dialect] = field(default_factory=dict)
     is_content_recorded: bool = False
-    now: Callable[[], datetime] = _now
+    now: Callable[[], datetime] = utc_now
 
     def price(self, model: str) -> Price | None:
         """Price of a model at this server; None if it is not known."""

@@ -1,16 +1,19 @@
 """Items by meaning: which summaries are nearest to a question, and the cluster that each of them is in."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
 
 from llma_assets.embedding.embedder import Embedder, check_vectors
 from llma_assets.errors import InputRejected
-from llma_assets.queries.views import query
+from llma_assets.lake import Lake
+from llma_assets.queries.views import open_views, query
+from llma_assets.settings import Settings
 from llma_assets.sql import sql
+from llma_assets.team_day import TeamDay
 
 # A question is a sentence or two; MiniLM reads 256 tokens at once.
 MAX_QUERY_CHARS = 2_000
@@ -49,6 +52,47 @@ class Searched:
     other_models: dict[str, int]
 
 
+def ask(
+    lake: Lake, settings: Settings, scope: Scope, question: str, limit: int, now: Callable[[], datetime]
+) -> tuple[Searched, list[Row]]:
+    """The items of the scope that come nearest to a question, as `nearest_items` gives them, and what was searched.
+
+    The one call that a remote embedder takes is charged to the team's present day, and recorded.
+
+    Raises:
+        InputRejected: a question or limit out of range, nothing to search, or vectors by another embedder than the
+            settings'.
+        BudgetExhausted: the call could cost more than is left.
+    """
+    from llma_assets.llm.task import LlmTask
+    from llma_assets.providers import Work, embedder_of
+
+    asked = checked_question(question)
+    check_limit(limit)
+    with open_views(lake, settings) as connection:
+        searched = newest_model(connection, scope)
+        if searched is None:
+            raise InputRejected(
+                f"QUERY: no {scope.level} of {scope.team or 'any team'} has a vector from {scope.first} to "
+                f"{scope.last}; type: llma run --team TEAM --date DATE"
+            )
+        embedder = embedder_of(settings)
+        # Before anything is opened, recorded or sent.
+        check_model(embedder.model, searched)
+        teams = [scope.team] if scope.team else lake.teams("embeddings")
+        if embedder.server_model and len(teams) > 1:
+            raise InputRejected(f"--team: a question to a server is charged to a team; say which of {', '.join(teams)}")
+        task = LlmTask("search", TeamDay(teams[0], now().date()))
+        with embedder.open(Work(task, lake, now)) as opened:
+            vector = question_vector(opened.provider, searched, asked)
+            rows = nearest_items(connection, scope, searched, vector, limit)
+            opened.figures["items"] = len(rows)
+    if settings.min_users_per_cluster:
+        # A title is what one user said.
+        rows = [row | {"title": None} for row in rows]
+    return searched, rows
+
+
 def checked_question(text: str) -> str:
     """`text` if it can be asked.
 
@@ -65,6 +109,16 @@ def checked_question(text: str) -> str:
     except UnicodeEncodeError:
         raise InputRejected(f"QUERY: {question!r} is not valid UTF-8") from None
     return question
+
+
+def check_limit(limit: int) -> None:
+    """Refuse a number of rows that is not between 1 and `MAX_LIMIT`.
+
+    Raises:
+        InputRejected: it is not.
+    """
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InputRejected(f"--limit: {limit} is not between 1 and {MAX_LIMIT}")
 
 
 def newest_model(connection: Any, scope: Scope) -> Searched | None:
@@ -114,17 +168,12 @@ def nearest_items(connection: Any, scope: Scope, searched: Searched, vector: np.
     Args:
         connection: one that sees the views.
         vector: as `question_vector` gives it.
-        limit: rows wanted, 1 to `MAX_LIMIT`.
+        limit: rows wanted.
 
     Returns:
         `rank` (from 1), `similarity` (cosine, −1 to 1), `date`, `title`, `cluster_id`, `cluster_title`,
         `clustering_run_id` (null where the item is in no run), `team_id`, `level`, `item_id`, `trace_timestamp`.
-
-    Raises:
-        InputRejected: the limit is out of range.
     """
-    if not 1 <= limit <= MAX_LIMIT:
-        raise InputRejected(f"--limit: {limit} is not between 1 and {MAX_LIMIT}")
     asked = {"vector": vector.tolist(), "model": searched.model, "dim": searched.dim, "limit": limit}
     text = sql("search_items").replace("FLOAT[DIM]", f"FLOAT[{searched.dim:d}]")
     found: list[Row] = query(connection, text, scope.bound() | asked).to_pylist()

@@ -1,8 +1,10 @@
-"""The only place that asks what time it is."""
+"""The clock as a Dagster resource."""
 
 from datetime import UTC, datetime
 
 import dagster as dg
+
+from llma_assets.clock import utc_now
 
 
 class Clock(dg.ConfigurableResource):
@@ -14,4 +16,4 @@ class Clock(dg.ConfigurableResource):
         """The current instant, aware, UTC."""
         if self.fixed is not None:
             return datetime.fromisoformat(self.fixed).astimezone(UTC)
-        return datetime.now(UTC)
+        return utc_now()
