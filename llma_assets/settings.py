@@ -158,7 +158,7 @@ class Settings(BaseSettings):
     alert_max_attempts: int = Field(6, ge=1, le=20, description="Attempts to send an alert, the first one included.")
     alert_max_per_tick: int = Field(20, ge=1, le=200, description="Alerts that one sensor tick may send.")
     min_users_per_cluster: int = Field(
-        0, ge=0, le=10_000, description="Distinct users below which nothing is named or quoted; 0: no floor."
+        0, ge=0, le=10_000, description="Distinct users below which nothing is named or quoted; 0: no minimum."
     )
 
     teams_allow: TeamSet = Field(frozenset(), description="Teams to consider; empty means all. Comma-separated.")

@@ -62,7 +62,7 @@ class Reason(StrEnum):
     TOO_FEW_ITEMS = "too_few_items"
     TOO_FEW_USERS = "too_few_users"
     # The name is from when fewer users were enough.
-    LOWER_FLOOR = "lower_floor"
+    LOWER_MINIMUM = "lower_floor"
     NO_ITEMS = "no_items"
     # No clustering job of the item's level is enabled, or none that is has filters that the item satisfies.
     JOB_DISABLED = "job_disabled"

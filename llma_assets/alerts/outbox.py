@@ -12,7 +12,7 @@ from llma_assets.alerts.record import TABLE as DELIVERIES
 from llma_assets.alerts.record import DeliveryRecord, pending
 from llma_assets.alerts.webhook import Webhook
 from llma_assets.errors import LlmaError
-from llma_assets.labeling.lower_floor import told_alert, told_message
+from llma_assets.labeling.suppression import suppress_alert_row, suppress_message
 from llma_assets.lake import Lake
 from llma_assets.lake.faults import kill_point
 from llma_assets.settings import Settings
@@ -87,7 +87,7 @@ class Outbox:
         begun = record.rows[alert_id].begun(self.now())
         record.put(begun)
         kill_point("before_send")
-        content = told_message(begun.content, begun.min_users, self.settings.min_users_per_cluster)
+        content = suppress_message(begun.content, begun.min_users, self.settings.min_users_per_cluster)
         answer = self.webhook.send(*request(content, self.settings.alert_webhook_format))
         kill_point("after_send")
         ended = begun.ended(answer, self.now(), self.settings.alert_max_attempts)
@@ -116,14 +116,16 @@ class Outbox:
 
     def _due_of(self, team: str) -> Iterator[tuple[DeliveryRecord, str]]:
         """Deliveries of a team, oldest day first; new findings are recorded on the way."""
-        found, least = self._findings(team), self.settings.min_users_per_cluster
+        found, min_users = self._findings(team), self.settings.min_users_per_cluster
         first = self.now().date() - timedelta(days=_LOOK_BACK_DAYS)
         days = {day.day for day in self.lake.days(DELIVERIES, team) if day.day >= first}
         for day in sorted(days | {row["since"] for row in found}):
             record = DeliveryRecord(self.lake, TeamDay(team, day))
             for row in found:
                 if row["since"] == day and row["alert_id"] not in record.rows:
-                    told = told_alert(row, least) | {"min_users": max(least, row["min_users"] or 0) or None}
+                    told = suppress_alert_row(row, min_users) | {
+                        "min_users": max(min_users, row["min_users"] or 0) or None
+                    }
                     record.put(pending(told, message(told, self.redact), self.now()))
             for alert_id in sorted(record.rows):
                 if record.rows[alert_id].is_due(self.now()):

@@ -17,5 +17,5 @@ def cluster_events(context: dg.AssetExecutionContext, lake: LakeResource) -> Ite
     split into numbered parts. Guarantee: ids come from the partition, so a retry replaces and never duplicates;
     no event without items is ever written.
     """
-    least = load_settings().min_users_per_cluster
-    yield from materialize(context, EmitEvents(lake.open(), context.log, least).run)
+    min_users = load_settings().min_users_per_cluster
+    yield from materialize(context, EmitEvents(lake.open(), context.log, min_users).run)

@@ -28,7 +28,7 @@ def cluster_labels(
     def stage(team_day: TeamDay) -> StageReport:
         task = LlmTask("cluster_labels", team_day, context.run.run_id)
         with providers.open_labeler(task, lake.open(), clock.now) as opened:
-            least = providers.settings().min_users_per_cluster
-            return opened.done(LabelClusters(lake.open(), opened.provider, context.log, least).run(team_day))
+            min_users = providers.settings().min_users_per_cluster
+            return opened.done(LabelClusters(lake.open(), opened.provider, context.log, min_users).run(team_day))
 
     yield from materialize(context, stage)

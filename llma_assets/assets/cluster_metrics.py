@@ -17,5 +17,5 @@ def cluster_metrics(context: dg.AssetExecutionContext, lake: LakeResource) -> It
     Grain: one row a clustering run and each cluster (noise included), theme, and the run as a whole. Guarantee: each
     item of the run counts once among its clusters, so their sums are the run's.
     """
-    least = load_settings().min_users_per_cluster
-    yield from materialize(context, MeasureClusters(lake.open(), context.log, least).run)
+    min_users = load_settings().min_users_per_cluster
+    yield from materialize(context, MeasureClusters(lake.open(), context.log, min_users).run)

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from llma_assets.labeling.floor import GAP
 from llma_assets.labeling.label import ClusterEvidence, ItemEvidence
+from llma_assets.labeling.minimum_users import GAP
 from llma_assets.labeling.phrases import without_lead_in
 from llma_assets.labeling.scoring import Phrase
 from llma_assets.labeling.wording import clean

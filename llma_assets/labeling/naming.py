@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from llma_assets.labeling.floor import is_suppressed
 from llma_assets.labeling.label import ClusterEvidence
+from llma_assets.labeling.minimum_users import is_suppressed
 from llma_assets.labeling.response import is_grounded
 from llma_assets.lineage.edge import Change
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llma_assets.labeling.floor import FIXED
 from llma_assets.labeling.label import ClusterEvidence
+from llma_assets.labeling.minimum_users import FIXED
 from llma_assets.labeling.response import is_grounded
 from llma_assets.lineage.edge import Change
 

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 
 from llma_assets.errors import PartitionMissing
 from llma_assets.labeling.label import ClusterEvidence, Label
-from llma_assets.labeling.lower_floor import keeps_floor
 from llma_assets.labeling.naming import NameReason, Origin, cosine_of, name_reason, origins
 from llma_assets.labeling.response import same_titles
+from llma_assets.labeling.suppression import meets_minimum
 from llma_assets.lake import Lake
 from llma_assets.team_day import TeamDay
 
@@ -41,7 +41,7 @@ class EarlierNames:
 
     Attributes:
         model, prompt_version: of the labeler that names what is not kept.
-        min_users: the floor on distinct users; a name that was made under a lower one is not known.
+        min_users: the minimum of distinct users; a name that was made under a lower one is not known.
     """
 
     lake: Lake
@@ -101,7 +101,7 @@ class EarlierNames:
             return {}
         ends = (earlier["earlier_clustering_run_id"], earlier["earlier_content_hash"])
         rows = _of_run(self.lake, "cluster_labels", day, *ends)
-        return {row["cluster_id"]: row for row in rows if keeps_floor(row, self.min_users)}
+        return {row["cluster_id"]: row for row in rows if meets_minimum(row, self.min_users)}
 
     def _centroid(self, team: str, day: date, run_id: str, cluster_id: int) -> list[float] | None:
         if (day, run_id) not in self._centroids:

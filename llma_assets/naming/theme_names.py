@@ -7,8 +7,8 @@ from typing import Any
 
 from llma_assets.clustering.result import NOISE
 from llma_assets.labeling.evidence import build_theme_evidence
-from llma_assets.labeling.floor import THEME_TITLE, UserFloor, suppressed_label
 from llma_assets.labeling.label import ClusterEvidence, ItemEvidence, Label, Labeler
+from llma_assets.labeling.minimum_users import THEME_TITLE, MinimumUsers, suppressed_label
 from llma_assets.labeling.themes import OF_CLUSTER, keeps_theme_name, same_themes
 from llma_assets.naming.earlier_names import EarlierNames, label_of, without_clashes
 from llma_assets.tables.cluster_labels import ThemeNamingRow
@@ -50,7 +50,7 @@ def name_themes(
     rows: Sequence[Row],
     before: Sequence[Row],
     earlier: EarlierNames,
-    floor: UserFloor,
+    minimum: MinimumUsers,
 ) -> NamedThemes:
     """Name the themes of a run whose clusters are named.
 
@@ -64,7 +64,7 @@ def name_themes(
         items: one for each item of the run.
         rows: of `cluster_labels`, one for each cluster; those of the noise may be among them.
         before: rows of this partition from an earlier or a killed run of it.
-        floor: on the distinct users of the items.
+        minimum: of distinct users, with the users of the items.
     """
     theme_of = _theme_of(run)
     members: dict[int, list[Row]] = {}
@@ -76,12 +76,12 @@ def name_themes(
     if len(found) < len(members):
         ids, ranks = [item["cluster_id"] for item in run["items"]], [item["rank"] for item in run["items"]]
         groups = [theme_of.get(one, NOISE) for one in ids]
-        few = {theme_id: reason for theme_id, reason in floor.few(groups).items() if theme_id not in found}
-        for number, (theme_id, reason) in enumerate(few.items(), start=1):
+        below = {group: reason for group, reason in minimum.groups_below(groups).items() if group not in found}
+        for number, (theme_id, reason) in enumerate(below.items(), start=1):
             found[theme_id] = _suppressed(run, suppressed_label(theme_id, reason, number, THEME_TITLE))
-        evidence = build_theme_evidence(floor.shared(items, groups), ids, ranks, theme_of)
-        evidence = [one for one in evidence if one.cluster_id not in few]
-        members = {theme_id: of for theme_id, of in members.items() if theme_id not in few}
+        evidence = build_theme_evidence(minimum.shared(items, groups), ids, ranks, theme_of)
+        evidence = [one for one in evidence if one.cluster_id not in below]
+        members = {theme_id: of for theme_id, of in members.items() if theme_id not in below}
         several, asked = _name_several(labeler, run, evidence, members, before, earlier)
         found |= several
     return NamedThemes({one: found[theme_id] for one, theme_id in theme_of.items() if theme_id in found}, asked)

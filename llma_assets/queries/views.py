@@ -16,8 +16,8 @@ import pyarrow as pa
 from llma_assets.errors import InputRejected
 from llma_assets.lake import Lake
 from llma_assets.lake.connection import connect
-from llma_assets.queries.lower_floor import told_columns
 from llma_assets.queries.statement import reading_statement
+from llma_assets.queries.suppressed_columns import suppressed_columns
 from llma_assets.settings import Settings
 from llma_assets.tables import TABLES
 
@@ -112,8 +112,8 @@ def _create_views(connection: Any, lake: Lake, settings: Settings) -> None:
 def _statements(lake: Lake, settings: Settings) -> Sequence[str]:
     """DDL takes no bound values; the only ones here are the lake's own path and checked settings."""
     root = lake.scheme + _glob_escaped(lake.root)
-    least = settings.min_users_per_cluster
-    tables = [_table_view(table, root, least) for table in sorted(TABLES, key=_ingests_first)]
+    min_users = settings.min_users_per_cluster
+    tables = [_table_view(table, root, min_users) for table in sorted(TABLES, key=_ingests_first)]
     minimums = ", ".join(f"({_literal(t)}, {n:d})" for t, n in sorted(settings.min_items_by_team.items()))
     constants = [
         "CREATE VIEW lake_settings AS "
@@ -130,7 +130,7 @@ def _statements(lake: Lake, settings: Settings) -> Sequence[str]:
 _VIEW_OF_TABLE = {"cluster_metrics": "cluster_metrics_rows"}
 
 
-def _table_view(table: str, root: str, least: int) -> str:
+def _table_view(table: str, root: str, min_users: int) -> str:
     """The view of one table: all its files, with the declared columns, none of which need be in an old file.
 
     As the columns are told, no file is opened to find them out. As team and day are those of a file's path, a query
@@ -146,9 +146,9 @@ def _table_view(table: str, root: str, least: int) -> str:
     of_path = ["regexp_extract(filename, '.*/team=([^/]+)/', 1) AS team_id"]
     if "date" in TABLES[table].names:
         of_path.append("TRY_CAST(regexp_extract(filename, '/date=([^/]+)/[^/]+$', 1) AS DATE) AS date")
-    # Here, so that no view over it and no query shows what the floor on users keeps back.
-    told = [f"{expression} AS {column}" for column, expression in told_columns(table, least).items()]
-    selected = f"SELECT * EXCLUDE (filename) REPLACE ({', '.join(of_path + told)})"
+    # Here, so that no view over it and no query shows what the minimum of users keeps back.
+    shown = [f"{expression} AS {column}" for column, expression in suppressed_columns(table, min_users).items()]
+    selected = f"SELECT * EXCLUDE (filename) REPLACE ({', '.join(of_path + shown)})"
     view = f"CREATE VIEW {name} AS {selected} FROM read_parquet({pattern}, schema = MAP {{{columns}}}, filename = true"
     if table != "trace_events":
         return f"{view})"

@@ -70,7 +70,7 @@ def changes_table(
     `before` counts the items of the earlier cluster: of that which died, or that a new one comes `out_of`.
 
     Args:
-        min_users: the floor on distinct users, which `labels` keep to.
+        min_users: the minimum of distinct users, which `labels` meet.
     """
     rows: list[Row] = []
     for run in sorted(runs, key=lambda one: subject_of(one), reverse=True):

@@ -12,7 +12,7 @@ from llma_assets.clustering.result import NOISE
 from llma_assets.errors import PartitionMissing
 from llma_assets.explorer.groups import Since, Snapshot
 from llma_assets.explorer.report import RunData
-from llma_assets.labeling.lower_floor import keeps_floor
+from llma_assets.labeling.suppression import meets_minimum
 from llma_assets.lake import Lake
 from llma_assets.lineage.identity import lineage_id
 from llma_assets.readers.lineage_chain import PassedRun, way_back
@@ -40,7 +40,7 @@ class ReportRows:
     Attributes:
         redact: takes secrets out of a text, where the settings ask for it.
         findings: what is wrong with a row of `cluster_assignments`.
-        min_users: distinct users below which nothing is told by name; 0: no floor.
+        min_users: distinct users below which nothing is told by name; 0: no minimum.
     """
 
     lake: Lake
@@ -57,8 +57,10 @@ class ReportRows:
         labels = self._of_run("cluster_labels", team_day, run["clustering_run_id"], run["content_hash"])
         if not labels:
             raise PartitionMissing(f"cluster_labels {team_day} name other clusters; run cluster_labels first")
-        if not all(keeps_floor(row, self.min_users) for row in labels):
-            raise PartitionMissing(f"cluster_labels {team_day} keep a lower floor on users; run cluster_labels first")
+        if not all(meets_minimum(row, self.min_users) for row in labels):
+            raise PartitionMissing(
+                f"cluster_labels {team_day} keep to a lower minimum of users; run cluster_labels first"
+            )
         edges = self._of_run("cluster_lineage", team_day, run["clustering_run_id"], run["content_hash"])
         if not edges:
             raise PartitionMissing(f"cluster_lineage {team_day} is of other clusters; run cluster_lineage first")
@@ -102,7 +104,9 @@ class ReportRows:
             day=passed.day,
             items=run["items_analyzed"],
             sizes=sizes,
-            titles={row["cluster_id"]: self._clean(row["title"]) for row in labels if keeps_floor(row, self.min_users)},
+            titles={
+                row["cluster_id"]: self._clean(row["title"]) for row in labels if meets_minimum(row, self.min_users)
+            },
             since={c: Since(*since) for c, since in (own | passed.lineage_of).items()},
             metrics={row["cluster_id"]: row for row in metrics if row["kind"] == MetricsKind.CLUSTER},
         )

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from llma_assets.errors import PartitionMissing
 from llma_assets.findings.drift import Drift, drift
 from llma_assets.findings.facts import ClusterFacts, RunFacts
-from llma_assets.labeling.lower_floor import told_title
+from llma_assets.labeling.suppression import suppress_title
 from llma_assets.lake import Lake
 from llma_assets.readers.lineage_chain import lineages
 from llma_assets.team_day import TeamDay
@@ -43,7 +43,7 @@ def run_facts(lake: Lake, team_day: TeamDay, runs: list[Row], min_users: int = 0
     """Facts of each run, with the names that its clusters have.
 
     Args:
-        min_users: the floor on distinct users.
+        min_users: the minimum of distinct users.
 
     Raises:
         PartitionMissing: the day's labels, metrics or lineage were never written, or are of other clusters.
@@ -90,9 +90,9 @@ def _facts(
 
 
 def titles_of(lake: Lake, team_day: TeamDay, run: Mapping[str, Any], min_users: int) -> dict[int, str]:
-    """The name of each cluster, as far as it keeps to the floor on users."""
+    """The name of each cluster, as far as it meets the minimum of users."""
     rows = of_run(lake, "cluster_labels", team_day, _LABELS, run)
-    return {row["cluster_id"]: told_title(row, min_users) for row in rows}
+    return {row["cluster_id"]: suppress_title(row, min_users) for row in rows}
 
 
 def subject_of(run: Mapping[str, Any]) -> str:

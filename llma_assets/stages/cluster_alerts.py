@@ -77,8 +77,8 @@ class FindAlerts:
         )
 
     def _findings(self, team_day: TeamDay, runs: list[dict[str, Any]]) -> Iterator[Finding]:
-        limits, least = limits_of(self.settings), self.settings.min_users_per_cluster
-        for run, facts in zip(runs, run_facts(self.lake, team_day, runs, least), strict=True):
+        limits, min_users = limits_of(self.settings), self.settings.min_users_per_cluster
+        for run, facts in zip(runs, run_facts(self.lake, team_day, runs, min_users), strict=True):
             yield from cluster_findings(facts, limits)
             yield from drift_findings(drift_of(self.lake, run), self.settings.max_drift, facts)
         for coverage in window_coverage(self.lake, self.source, team_day, self.now):

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from llma_assets.emission.cluster_event import cluster_events
 from llma_assets.errors import PartitionMissing
-from llma_assets.labeling.lower_floor import told_label
+from llma_assets.labeling.suppression import suppress_label_row
 from llma_assets.lake import Lake
 from llma_assets.readers.day_tables import changes_table, clusters_table, rows_of
 from llma_assets.readers.lineage_chain import lineages
@@ -33,7 +33,7 @@ class EmitEvents:
     """Everything that building one day's events needs.
 
     Attributes:
-        min_users: distinct users below which nothing is named or quoted; 0: no floor.
+        min_users: distinct users below which nothing is named or quoted; 0: no minimum.
     """
 
     lake: Lake
@@ -52,7 +52,7 @@ class EmitEvents:
             version = self.lake.source_version("cluster_assignments", team_day) or ""
             assignments = self.lake.read("cluster_assignments", team_day)
             found = self.lake.read("cluster_labels", team_day).to_pylist()
-            labels = [told_label(row, self.min_users) for row in found]
+            labels = [suppress_label_row(row, self.min_users) for row in found]
             runs = assignments.filter(pc.greater(assignments["items_analyzed"], 0)).to_pylist()
             metrics = self.lake.read("cluster_metrics", team_day).to_pylist()
             edges = self.lake.read("cluster_lineage", team_day).to_pylist()

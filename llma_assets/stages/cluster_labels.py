@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from llma_assets.clustering.result import NOISE
 from llma_assets.labeling.evidence import build_evidence
-from llma_assets.labeling.floor import UserFloor, is_suppressed, suppressed_label
 from llma_assets.labeling.keywords import noise_label
 from llma_assets.labeling.label import ClusterEvidence, ItemEvidence, Label, Labeler
+from llma_assets.labeling.minimum_users import MinimumUsers, is_suppressed, suppressed_label
 from llma_assets.labeling.naming import NameReason
 from llma_assets.lake import Lake
 from llma_assets.lake.checkpoints import Checkpoint
@@ -46,7 +46,7 @@ class LabelClusters:
     """Everything that naming one day's clusters needs.
 
     Attributes:
-        min_users: distinct users below which nothing is named or quoted; 0: no floor.
+        min_users: distinct users below which nothing is named or quoted; 0: no minimum.
     """
 
     lake: Lake
@@ -136,15 +136,15 @@ class LabelClusters:
         known = {row["item_id"]: row for row in of_level.to_pylist()}
         items = [_item_evidence(item, known.get(item["item_id"], {})) for item in run["items"]]
         users = (known.get(item["item_id"], {}).get("item_user") for item in run["items"])
-        floor = UserFloor(self.min_users, tuple(users))
+        minimum = MinimumUsers(self.min_users, tuple(users))
         before = kept.get(run["clustering_run_id"], [])
-        rows, named = self._name_clusters(run, items, before, earlier_names, floor)
+        rows, named = self._name_clusters(run, items, before, earlier_names, minimum)
         asked = len(run["clusters"]) - len(named)
         if self.labeler.model is not None and asked:
             # Before the themes are asked for, as these are paid; with those that were paid earlier.
             paid = {row["cluster_id"]: {name: row[name] for name in THEME_COLUMNS} for row in before}
             checkpoint.append([row | paid.get(row["cluster_id"], {}) for row in rows])
-        themes = name_themes(self.labeler, run, items, rows, before, earlier_names, floor)
+        themes = name_themes(self.labeler, run, items, rows, before, earlier_names, minimum)
         self.log.info("%s: %d themes, %d are named now", run["clustering_run_id"], len(themes.namings()), themes.asked)
         old = [_without_theme(row) for row in before]
         reused = sum(_without_theme(row) in old and (row["cluster_id"] in named or not asked) for row in rows)
@@ -159,12 +159,12 @@ class LabelClusters:
         items: list[ItemEvidence],
         before: list[dict[str, Any]],
         earlier_names: EarlierNames,
-        floor: UserFloor,
+        minimum: MinimumUsers,
     ) -> tuple[list[dict[str, Any]], set[int]]:
         """A row for each cluster, and those that were not asked for."""
         ids = [item["cluster_id"] for item in run["items"]]
-        few = floor.few(ids)
-        evidence = [one for one in build_evidence(floor.shared(items, ids), ids) if one.cluster_id not in few]
+        below = minimum.groups_below(ids)
+        evidence = [one for one in build_evidence(minimum.shared(items, ids), ids) if one.cluster_id not in below]
         names = earlier_names.of(run, evidence)
         carried = {c: label_of(one.row, c) for c, one in names.items() if one.row is not None}
         answered = self._answered(before, evidence, run, set(carried))
@@ -180,30 +180,30 @@ class LabelClusters:
             else:
                 row = self._row(run, one, label)
             rows.append(row | {"name_reason": name.reason, "previous_title": name.previous_title})
-        rows = sorted([*rows, *self._suppressed_rows(run, few)], key=lambda row: row["cluster_id"])
+        rows = sorted([*rows, *self._suppressed_rows(run, below)], key=lambda row: row["cluster_id"])
         if run["items_noise"]:
             noise = ClusterEvidence(NOISE, run["items_noise"], ())
             rows.append(self._row(run, noise, noise_label(run["items_noise"])) | {"name_reason": NameReason.NOISE})
         self.log.info(
             "%s: %d clusters, %d keep their names, %d were named before, %d are named now, %d are of too few users",
             run["clustering_run_id"],
-            len(evidence) + len(few),
+            len(evidence) + len(below),
             len(carried),
             len(named) - len(carried),
             len(evidence) - len(named),
-            len(few),
+            len(below),
         )
-        kept_to = {"min_users": floor.least or None}
-        rows = [row | kept_to | {"is_suppressed": row["cluster_id"] in few} for row in rows]
-        return rows, set(named) | set(few)
+        kept_to = {"min_users": minimum.min_users or None}
+        rows = [row | kept_to | {"is_suppressed": row["cluster_id"] in below} for row in rows]
+        return rows, set(named) | set(below)
 
-    def _suppressed_rows(self, run: dict[str, Any], few: dict[int, str]) -> list[dict[str, Any]]:
+    def _suppressed_rows(self, run: dict[str, Any], below: dict[int, str]) -> list[dict[str, Any]]:
         """Rows of the clusters of too few users: a fixed title, and nothing of what their items say."""
         sizes = {one["cluster_id"]: one["size"] for one in run["clusters"]}
         return [
             self._row(run, ClusterEvidence(one, sizes[one], ()), suppressed_label(one, reason, number))
             | {"name_reason": NameReason.TOO_FEW_USERS}
-            for number, (one, reason) in enumerate(few.items(), start=1)
+            for number, (one, reason) in enumerate(below.items(), start=1)
         ]
 
     def _answered(

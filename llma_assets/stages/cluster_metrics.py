@@ -47,7 +47,7 @@ class MeasureClusters:
     """Everything that measuring one day's clusters needs.
 
     Attributes:
-        min_users: distinct users of a run below which a model or tool is not told by name; 0: no floor.
+        min_users: distinct users of a run below which a model or tool is not told by name; 0: no minimum.
     """
 
     lake: Lake
@@ -111,9 +111,9 @@ def metrics_rows(run: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]
     return [fixed | key | metrics for (key, _), metrics in zip(groups, measured, strict=True)]
 
 
-def with_common_names(run: Row, figures: dict[str, Row], least: int) -> dict[str, Row]:
-    """`figures` without models and tools that fewer than `least` users of the run used: a name can tell who it was."""
-    if not least:
+def with_common_names(run: Row, figures: dict[str, Row], min_users: int) -> dict[str, Row]:
+    """`figures` without models and tools that fewer than `min_users` of the run used: a name can tell who it was."""
+    if not min_users:
         return figures
     users: dict[tuple[str, str], set[str]] = {}
     known = {item["item_id"]: figures[item["item_id"]] for item in run["items"] if item["item_id"] in figures}
@@ -121,7 +121,7 @@ def with_common_names(run: Row, figures: dict[str, Row], least: int) -> dict[str
         for column in ("item_models", "item_tools"):
             for name in row[column] or ():
                 users.setdefault((column, name), set()).update({row["item_user"]} - {None})
-    common = {one for one, named in users.items() if len(named) >= least}
+    common = {one for one, named in users.items() if len(named) >= min_users}
     return {
         item_id: row
         | {c: [name for name in row[c] or () if (c, name) in common] for c in ("item_models", "item_tools")}

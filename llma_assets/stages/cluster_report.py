@@ -127,7 +127,7 @@ class BuildReport:
 
     @property
     def _content(self) -> Content:
-        # Under a floor on users nothing of a single item is told, as a text of it is what one user said.
+        # Under a minimum of users nothing of a single item is told, as a text of it is what one user said.
         return Content.NONE if self.settings.min_users_per_cluster else Content(self.settings.report_content)
 
     def _row(self, team_day: TeamDay, page: Page) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class ClusterAlertRow(PartitionColumns):
     text: str
     # JSON object of the numbers by name, the limit among them.
     figures: str
-    # The floor on distinct users that its title keeps to; null or 0 where there was none.
+    # The minimum of distinct users that its title meets; null or 0 where there was none.
     min_users: int | None
 
 

@@ -62,9 +62,9 @@ class ClusterLabelRow(PartitionColumns):
     theme_title: str | None
     theme_description: str | None
     theme_naming: ThemeNamingRow | None
-    # The floor on distinct users that every word of the row keeps to; null or 0 where there was none.
+    # The minimum of distinct users that every word of the row meets; null or 0 where there was none.
     min_users: int | None
-    # Has a fixed title, because its items come from fewer users than the floor.
+    # Has a fixed title, because its items come from fewer users than the minimum.
     is_suppressed: bool | None
 
 

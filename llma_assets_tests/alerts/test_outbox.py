@@ -123,10 +123,10 @@ def test_a_skipped_team_is_not_told(lake: Lake, receiver: Receiver, monkeypatch:
     assert send(lake, receiver).delivered == 0
 
 
-def test_a_title_from_under_a_lower_floor_is_not_told(
+def test_a_title_from_under_a_lower_minimum_is_not_told(
     lake: Lake, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """S7: neither of a finding, nor of a message that was written before the floor and still waits."""
+    """S7: neither of a finding, nor of a message that was written before there was a minimum and still waits."""
     write(lake, finding("a"))
     receiver.answers = [500]
     send(lake, receiver)

@@ -11,7 +11,7 @@ import pytest
 from in_process import llma as command
 
 import llma_assets as llma
-from llma_assets.labeling.floor import CLUSTER_TITLE
+from llma_assets.labeling.minimum_users import CLUSTER_TITLE
 from llma_assets.tables import TABLES
 
 # One worker, one lake.
@@ -136,7 +136,7 @@ def test_search_gives_the_nearest_items_with_their_clusters(opened: llma.OpenLak
 
 
 def test_what_fewer_users_said_is_not_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The names were made without a floor, so under one none of them is shown, whichever way they are asked for."""
+    """The names were made without a minimum of users, so under one none is shown, whichever way it is asked for."""
     monkeypatch.setenv("LLMA_MIN_USERS_PER_CLUSTER", "2")
     lake = llma.open_lake(folder / ".llma")
     fixed = {CLUSTER_TITLE, "Outliers"}

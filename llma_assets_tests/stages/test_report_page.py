@@ -173,8 +173,8 @@ def test_a_page_holds_no_more_than_the_setting_lets_it(real: Lake, content: str)
     assert sum(trace["items"]["cost"]) > 0, "figures stay"
 
 
-def test_under_a_floor_on_users_no_name_of_few_is_told(lake: Lake) -> None:
-    """S6: neither a tool that one user has, nor what clusters were called before there was a floor."""
+def test_under_a_minimum_of_users_no_name_of_few_is_told(lake: Lake) -> None:
+    """S6: neither a tool that one user has, nor what clusters were called before there was a minimum."""
     for day in DAYS[:2]:
         plant(lake, day, NIGHTS[0])
         rows = lake.read("trace_summaries", day).to_pylist()
@@ -182,7 +182,7 @@ def test_under_a_floor_on_users_no_name_of_few_is_told(lake: Lake) -> None:
             row |= {"item_user": f"u{n % 3}", "item_tools": ["common", *(["canary_tool"] if n % 3 == 0 else [])]}
         lake.write("trace_summaries", day, pa.Table.from_pylist(rows, TRACE_SUMMARIES.schema))
         finish(lake, day)
-    with pytest.raises(PartitionMissing, match="lower floor"):
+    with pytest.raises(PartitionMissing, match="lower minimum"):
         build(lake, DAYS[1], min_users_per_cluster=2)
     LabelClusters(lake, KeywordLabeler(), LOG, min_users=2).run(DAYS[1])
     build(lake, DAYS[1], min_users_per_cluster=2)

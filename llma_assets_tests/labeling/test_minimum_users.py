@@ -1,4 +1,4 @@
-"""The floor on distinct users: passages, not items, are what several people share."""
+"""The minimum of distinct users: passages, not items, are what several people share."""
 
 import random
 import re
@@ -6,24 +6,24 @@ import re
 import pytest
 
 from llma_assets.labeling.evidence import build_evidence
-from llma_assets.labeling.floor import GAP, MAX_ITEMS_OF_USER, UserFloor, is_suppressed, suppressed_label
 from llma_assets.labeling.keywords import label_by_keywords
 from llma_assets.labeling.label import ItemEvidence
+from llma_assets.labeling.minimum_users import GAP, MAX_ITEMS_OF_USER, MinimumUsers, is_suppressed, suppressed_label
 
 
 def said(*titles: str) -> list[ItemEvidence]:
     return [ItemEvidence(f"i{n}", title, (), distance=n / 10) for n, title in enumerate(titles)]
 
 
-def titles(least: int, users: list[str | None], *texts: str, groups: list[int] | None = None) -> list[str]:
-    floor = UserFloor(least, tuple(users))
-    return [item.title for item in floor.shared(said(*texts), groups or [0] * len(texts))]
+def titles(min_users: int, users: list[str | None], *texts: str, groups: list[int] | None = None) -> list[str]:
+    minimum = MinimumUsers(min_users, tuple(users))
+    return [item.title for item in minimum.shared(said(*texts), groups or [0] * len(texts))]
 
 
-def test_without_a_floor_nothing_changes() -> None:
+def test_without_a_minimum_nothing_changes() -> None:
     items = said("my secret", "another one")
-    assert UserFloor(0, ("a", None)).shared(items, [0, 0]) == items
-    assert UserFloor(0, ("a", None)).few([0, 0]) == {}
+    assert MinimumUsers(0, ("a", None)).shared(items, [0, 0]) == items
+    assert MinimumUsers(0, ("a", None)).groups_below([0, 0]) == {}
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,8 @@ def test_without_a_floor_nothing_changes() -> None:
 )
 def test_users_are_counted_not_items(users: list[str | None], reason: str | None) -> None:
     groups = [4] * len(users)
-    assert UserFloor(3, tuple(users)).few(groups) == ({} if reason is None else {4: reason})
-    assert UserFloor(3, tuple(users)).few([-1] * len(users)) == {}, "noise has no name to lose"
+    assert MinimumUsers(3, tuple(users)).groups_below(groups) == ({} if reason is None else {4: reason})
+    assert MinimumUsers(3, tuple(users)).groups_below([-1] * len(users)) == {}, "noise has no name to lose"
 
 
 def test_only_what_enough_users_said_is_left() -> None:
@@ -90,13 +90,13 @@ def test_every_word_left_was_said_by_enough_users_in_that_order() -> None:
     words = ["refund", "flight", "hotel", "parking", "order", "invoice", "luggage", "ticket"]
     texts = [" ".join(random_.choices(words, k=6)) for _ in range(200)]
     users = [f"u{random_.randrange(12)}" for _ in texts]
-    least = 4
+    min_users = 4
     lost = 0
-    for text in titles(least, list(users), *texts):
+    for text in titles(min_users, list(users), *texts):
         lost += GAP in text
         for passage in filter(None, (part.strip() for part in text.split(GAP))):
             speakers = {user for user, said in zip(users, texts, strict=True) if f" {passage} " in f" {said} "}
-            assert len(speakers) >= least, passage
+            assert len(speakers) >= min_users, passage
     assert lost > 50, "or nothing was tested"
 
 
@@ -106,8 +106,8 @@ def test_names_and_descriptions_quote_nobody() -> None:
         ItemEvidence(f"i{n}", f"Refund of a cancelled order number {n}", (f"I am canary{n} and want a refund of it",))
         for n in range(8)
     ]
-    floor = UserFloor(3, tuple(users))
-    (evidence,) = build_evidence(floor.shared(items, [0] * 8), [0] * 8)
+    minimum = MinimumUsers(3, tuple(users))
+    (evidence,) = build_evidence(minimum.shared(items, [0] * 8), [0] * 8)
     (label,) = label_by_keywords([evidence])
     assert "Refund" in label.title
     assert "Typical" not in label.description
@@ -117,8 +117,8 @@ def test_names_and_descriptions_quote_nobody() -> None:
 
 def test_a_sentence_that_many_said_is_quoted() -> None:
     items = [ItemEvidence(f"i{n}", "Where is my refund", ("Where is my refund today",)) for n in range(5)]
-    floor = UserFloor(3, tuple(f"u{n}" for n in range(5)))
-    (evidence,) = build_evidence(floor.shared(items, [0] * 5), [0] * 5)
+    minimum = MinimumUsers(3, tuple(f"u{n}" for n in range(5)))
+    (evidence,) = build_evidence(minimum.shared(items, [0] * 5), [0] * 5)
     (label,) = label_by_keywords([evidence])
     assert "Typical: “Where is my refund today”" in label.description
 

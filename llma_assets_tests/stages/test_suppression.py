@@ -1,4 +1,4 @@
-"""S6, S7: names from under a lower floor on users are not told, by whatever way, until their day is named again."""
+"""S6, S7: names from under a lower minimum of users are not told, by whatever way, until their day is named again."""
 
 import json
 from datetime import date, timedelta
@@ -17,7 +17,7 @@ from llma_assets.cli.export import export
 from llma_assets.cli.project import Project
 from llma_assets.findings.finding import Kind
 from llma_assets.labeling.local import KeywordLabeler
-from llma_assets.labeling.lower_floor import told_alert, told_label, told_message
+from llma_assets.labeling.suppression import suppress_alert_row, suppress_label_row, suppress_message
 from llma_assets.lake import Lake
 from llma_assets.settings import load_settings
 from llma_assets.stages.cluster_alerts import FindAlerts
@@ -29,14 +29,14 @@ from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
 
 DAYS = [TeamDay("acme", date(2026, 3, 8) + timedelta(days=n)) for n in range(2)]
-FLOOR = 3
+MIN_USERS = 3
 SECRET = "zqx"
 Row = dict[str, Any]
 
 
 @pytest.fixture
 def run(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Two days that were named and alerted of without a floor, with words of ours in the titles; the floor is
+    """Two days that were named and alerted of without a minimum of users, with words of ours in the titles; it is
     set now. The run of the second day."""
     monkeypatch.setenv("LLMA_MIN_COVERAGE", "0")
     for number, day in enumerate(DAYS):
@@ -52,7 +52,7 @@ def run(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> str:
         FindAlerts(lake, source(lake), load_settings(), NOW, LOG).run(day)
     for table in ("cluster_labels", "cluster_events", "cluster_alerts"):
         assert SECRET in said(lake.read(table, DAYS[1]).to_pylist()), "or nothing was planted"
-    monkeypatch.setenv("LLMA_MIN_USERS_PER_CLUSTER", str(FLOOR))
+    monkeypatch.setenv("LLMA_MIN_USERS_PER_CLUSTER", str(MIN_USERS))
     (one,) = lake.read("cluster_assignments", DAYS[1]).to_pylist()
     return str(one["clustering_run_id"])
 
@@ -98,8 +98,8 @@ def test_views_do_not_tell_it(run: str, view: str, monkeypatch: pytest.MonkeyPat
 def test_views_say_what_the_rule_says(run: str, lake: Lake) -> None:
     """Two wordings of one rule, of rows of every kind: labels of several themes, of a theme alone, of noise."""
     stored = lake.read_days("cluster_labels", DAYS).to_pylist()
-    stored[0] |= {"min_users": FLOOR}
-    stored[1] |= {"min_users": FLOOR - 1}
+    stored[0] |= {"min_users": MIN_USERS}
+    stored[1] |= {"min_users": MIN_USERS - 1}
     stored[3] |= {"source": "fixed", "is_suppressed": True}
     assert {row["cluster_id"] for row in stored} == {-1, 0, 1, 2}
     assert {(row["theme_naming"] or {}).get("source") for row in stored} == {None, "cluster", "keywords"}
@@ -109,31 +109,31 @@ def test_views_say_what_the_rule_says(run: str, lake: Lake) -> None:
     shown = Project().rows(
         "SELECT * FROM cluster_labels WHERE team_id = 'other' ORDER BY clustering_run_id, cluster_id"
     )
-    told = [told_label(row, FLOOR) for row in stored]
+    told = [suppress_label_row(row, MIN_USERS) for row in stored]
     assert shown == sorted(told, key=lambda row: (row["clustering_run_id"], row["cluster_id"]))
     assert sum(row["title"] == "Cluster of few users" for row in told) == 3
     assert [row["reason"] for row in told[1:3]] == ["lower_floor (2 of 3)", None]
     alerts = lake.read("cluster_alerts", DAYS[1]).to_pylist()
     shown = Project().rows("SELECT * FROM cluster_alerts WHERE date = '2026-03-09' ORDER BY alert_id")
-    assert shown == sorted((told_alert(row, FLOOR) for row in alerts), key=lambda row: row["alert_id"])
+    assert shown == sorted((suppress_alert_row(row, MIN_USERS) for row in alerts), key=lambda row: row["alert_id"])
 
 
 def test_what_is_made_from_it_now_does_not_tell_it(run: str, lake: Lake) -> None:
     """Events, alerts and checks that are run without naming the day again."""
-    report = EmitEvents(lake, LOG, FLOOR).run(DAYS[1])
+    report = EmitEvents(lake, LOG, MIN_USERS).run(DAYS[1])
     assert SECRET not in said(lake.read("cluster_events", DAYS[1]).to_pylist())
     assert SECRET not in said([table.to_pylist() for table in report.tables.values()])
     assert SECRET in str(findings_result(lake, Kind.NEW_CLUSTER, DAYS).metadata).lower()
-    assert SECRET not in str(findings_result(lake, Kind.NEW_CLUSTER, DAYS, FLOOR).metadata).lower()
+    assert SECRET not in str(findings_result(lake, Kind.NEW_CLUSTER, DAYS, MIN_USERS).metadata).lower()
     FindAlerts(lake, source(lake), load_settings(), NOW, LOG).run(DAYS[1])
     rows = lake.read("cluster_alerts", DAYS[1]).to_pylist()
-    assert {row["min_users"] for row in rows} == {FLOOR}
+    assert {row["min_users"] for row in rows} == {MIN_USERS}
     assert "New cluster “Cluster of few users”" in " ".join(row["text"] for row in rows)
     assert SECRET not in said(rows)
 
 
 def test_a_day_that_is_named_again_has_its_names(run: str, lake: Lake) -> None:
-    LabelClusters(lake, KeywordLabeler(), LOG, FLOOR).run(DAYS[1])
+    LabelClusters(lake, KeywordLabeler(), LOG, MIN_USERS).run(DAYS[1])
     titles = [
         row["title"] for row in Project().rows("SELECT title FROM clusters WHERE clustering_run_id = $r", {"r": run})
     ]
@@ -143,10 +143,15 @@ def test_a_day_that_is_named_again_has_its_names(run: str, lake: Lake) -> None:
 
 def test_only_what_names_a_cluster_is_changed() -> None:
     row = dict.fromkeys(CLUSTER_ALERTS.names) | {"title": None, "text": "No items on a day"}
-    assert told_alert(row, FLOOR) == row
-    assert told_message({"title": None, "text": "No items on a day"}, None, FLOOR)["text"] == "No items on a day"
+    assert suppress_alert_row(row, MIN_USERS) == row
     assert (
-        told_message({"title": "Cut titl…", "text": "New cluster “Cut title”"}, 2, FLOOR)["text"]
+        suppress_message({"title": None, "text": "No items on a day"}, None, MIN_USERS)["text"] == "No items on a day"
+    )
+    assert (
+        suppress_message({"title": "Cut titl…", "text": "New cluster “Cut title”"}, 2, MIN_USERS)["text"]
         == "Cluster of few users"
     )
-    assert told_message({"title": "Seats", "text": "Seats"}, FLOOR, FLOOR) == {"title": "Seats", "text": "Seats"}
+    assert suppress_message({"title": "Seats", "text": "Seats"}, MIN_USERS, MIN_USERS) == {
+        "title": "Seats",
+        "text": "Seats",
+    }

@@ -1,18 +1,20 @@
-"""What a view shows of names that were made under a lower floor on users: `labeling.lower_floor`, in SQL."""
+"""What a view shows of names that were made under a lower minimum of users: `labeling.suppression`, in SQL."""
 
-from llma_assets.labeling.floor import CLUSTER_TITLE, FIXED, THEME_TITLE, suppressed_label
+from llma_assets.labeling.minimum_users import CLUSTER_TITLE, FIXED, THEME_TITLE, suppressed_label
 from llma_assets.labeling.themes import OF_CLUSTER
 from llma_assets.vocabulary import Reason
 
 
-def told_columns(table: str, least: int) -> dict[str, str]:
-    """Expressions in place of columns of a table; none without a floor. None of the texts is from outside."""
-    return _TABLES[table](f"coalesce(min_users, 0) >= {least:d}", least) if least and table in _TABLES else {}
+def suppressed_columns(table: str, min_users: int) -> dict[str, str]:
+    """Expressions in place of columns of a table; none without a minimum. None of the texts is from outside."""
+    return (
+        _TABLES[table](f"coalesce(min_users, 0) >= {min_users:d}", min_users) if min_users and table in _TABLES else {}
+    )
 
 
-def _labels(keeps: str, least: int) -> dict[str, str]:
+def _labels(keeps: str, min_users: int) -> dict[str, str]:
     description = f"'{suppressed_label(0, '', 1).description}'"
-    reason = f"'{Reason.LOWER_FLOOR} (' || coalesce(min_users, 0) || ' of {least:d})'"
+    reason = f"'{Reason.LOWER_MINIMUM} (' || coalesce(min_users, 0) || ' of {min_users:d})'"
     told = f"{keeps} OR source = '{FIXED}'"
     theme = "theme_naming.source"
     told_theme = (
@@ -36,7 +38,7 @@ def _labels(keeps: str, least: int) -> dict[str, str]:
     }
 
 
-def _alerts(keeps: str, _least: int) -> dict[str, str]:
+def _alerts(keeps: str, _min_users: int) -> dict[str, str]:
     told = f"{keeps} OR title IS NULL"
     return {
         "title": f"CASE WHEN {told} THEN title ELSE '{CLUSTER_TITLE}' END",
@@ -44,7 +46,7 @@ def _alerts(keeps: str, _least: int) -> dict[str, str]:
     }
 
 
-def _deliveries(keeps: str, _least: int) -> dict[str, str]:
+def _deliveries(keeps: str, _min_users: int) -> dict[str, str]:
     return {"message": f"CASE WHEN {keeps} OR message->>'$.title' IS NULL THEN message END"}
 
 

@@ -34,7 +34,7 @@ from llma_assets.team_day import TeamDay
 pytest_plugins = ["llm_fixtures"]
 
 DAY = TeamDay("acme", date(2026, 3, 8))
-FLOOR = 5
+MIN_USERS = 5
 ACCOUNTS = 10_000
 GROUPS = 5
 Row = dict[str, Any]
@@ -115,7 +115,7 @@ def named(real_summaries: list[Row], tmp_path_factory: pytest.TempPathFactory) -
     root.setLevel(logging.INFO)
     try:
         name(lake, KeywordLabeler())
-        MeasureClusters(lake, LOG, FLOOR).run(DAY)
+        MeasureClusters(lake, LOG, MIN_USERS).run(DAY)
         EmitEvents(lake, LOG).run(DAY)
     finally:
         root.removeHandler(handler)
@@ -123,8 +123,8 @@ def named(real_summaries: list[Row], tmp_path_factory: pytest.TempPathFactory) -
     return lake, logged.getvalue()
 
 
-def name(lake: Lake, labeler: Labeler, day: TeamDay = DAY, floor: int = FLOOR) -> list[Row]:
-    LabelClusters(lake, labeler, LOG, floor).run(day)
+def name(lake: Lake, labeler: Labeler, day: TeamDay = DAY, min_users: int = MIN_USERS) -> list[Row]:
+    LabelClusters(lake, labeler, LOG, min_users).run(day)
     rows: list[Row] = lake.read("cluster_labels", day).to_pylist()
     return rows
 
@@ -152,7 +152,7 @@ def test_no_canary_of_ten_thousand_accounts_reaches_names_events_exports_or_logs
     tools = json.loads(lake.read("cluster_events", DAY)["properties"][0].as_py())["$ai_clusters"][0]["metrics"]["tools"]
     assert [one["name"] for one in tools] == ["search"]
     monkeypatch.setenv("LLMA_HOME", lake.root)
-    monkeypatch.setenv("LLMA_MIN_USERS_PER_CLUSTER", str(FLOOR))
+    monkeypatch.setenv("LLMA_MIN_USERS_PER_CLUSTER", str(MIN_USERS))
     run = rows[0]["clustering_run_id"]
     for form in ("csv", "jsonl", "json"):
         export(out=f"out.{form}", form=form, run=run)
@@ -167,7 +167,7 @@ def test_clusters_and_themes_of_few_users_have_no_name_of_their_own(named: tuple
     """S7: a thousand items of one account, fifty of nobody known, forty of two accounts."""
     rows = {row["cluster_id"]: row for row in named[0].read("cluster_labels", DAY).to_pylist()}
     few = [rows[GROUPS + n] for n in range(3)]
-    assert [row["reason"] for row in few] == [f"too_few_users ({n} of {FLOOR})" for n in (1, 0, 2)]
+    assert [row["reason"] for row in few] == [f"too_few_users ({n} of {MIN_USERS})" for n in (1, 0, 2)]
     assert [row["title"] for row in few] == ["Cluster of few users", "Cluster of few users 2", "Cluster of few users 3"]
     for row in few:
         assert (row["source"], row["name_reason"], row["is_suppressed"]) == ("fixed", "too_few_users", True)
@@ -175,7 +175,7 @@ def test_clusters_and_themes_of_few_users_have_no_name_of_their_own(named: tuple
         assert json.loads(row["evidence"])["near"] == []
     naming = few[0]["theme_naming"]
     assert (few[0]["theme_title"], naming["source"], naming["reason"]) == (
-        "Theme of few users", "fixed", f"too_few_users (1 of {FLOOR})",
+        "Theme of few users", "fixed", f"too_few_users (1 of {MIN_USERS})",
     )  # fmt: skip
     assert few[1]["theme_naming"] == naming
     assert few[2]["theme_title"] == few[2]["title"], "a theme of one cluster has its title"
@@ -213,11 +213,11 @@ def small(lake: Lake, day: TeamDay, users: Callable[[str, int], str | None], sai
     return rows
 
 
-def test_a_name_from_before_the_floor_is_not_kept(lake: Lake) -> None:
+def test_a_name_from_before_the_minimum_is_not_kept(lake: Lake) -> None:
     days = [TeamDay("acme", DAY.day + timedelta(days=n)) for n in range(4)]
     secret = canary(7)
     small(lake, days[0], lambda topic, n: "one" if topic == "refund" else f"u{n}", f"{secret} {secret}")
-    before, _ = name(lake, KeywordLabeler(), days[0], floor=0)
+    before, _ = name(lake, KeywordLabeler(), days[0], min_users=0)
     assert has_canary(before["title"])
     assert (before["min_users"], before["is_suppressed"]) == (None, False)
 
@@ -230,11 +230,11 @@ def test_a_name_from_before_the_floor_is_not_kept(lake: Lake) -> None:
     small(lake, days[2], lambda topic, n: f"u{n}")
     again, kept = name(lake, KeywordLabeler(), days[2])
     assert (again["name_reason"], again["is_suppressed"]) == ("earlier_unnamed", False)
-    assert (kept["name_reason"], kept["title"], kept["min_users"]) == ("kept", many["title"], FLOOR)
+    assert (kept["name_reason"], kept["title"], kept["min_users"]) == ("kept", many["title"], MIN_USERS)
 
     small(lake, days[3], lambda topic, n: f"u{n}")
-    higher = name(lake, KeywordLabeler(), days[3], floor=FLOOR + 1)
-    assert [row["name_reason"] for row in higher] == ["earlier_unnamed"] * 2, "made under a lower floor"
+    higher = name(lake, KeywordLabeler(), days[3], min_users=MIN_USERS + 1)
+    assert [row["name_reason"] for row in higher] == ["earlier_unnamed"] * 2, "made under a lower minimum"
 
 
 def test_planted_near_duplicates_of_one_account_tell_nobody_anything(
@@ -273,7 +273,7 @@ def test_dagsters_event_log_has_no_canary(
     from llma_assets.definitions import defs
     from llma_assets.partitions import TEAM_PARTITIONS_NAME
 
-    monkeypatch.setenv("LLMA_MIN_USERS_PER_CLUSTER", str(FLOOR))
+    monkeypatch.setenv("LLMA_MIN_USERS_PER_CLUSTER", str(MIN_USERS))
     accounts: dict[str, int] = {}
     events = demo_events("airline", 30, "2026-03-08")
     for event in events:

@@ -1,7 +1,7 @@
-"""The floor on distinct users: a name rests on what several people said, and on nothing that one person did.
+"""The minimum of distinct users: a name rests on what several people said, and on nothing that one person did.
 
 Items say little about how many people there are: one account can send a thousand. So users are counted, never items,
-and who is not known counts as nobody. What fewer than the floor said is taken out of the evidence before anybody
+and who is not known counts as nobody. What fewer users said is taken out of the evidence before anybody
 names anything, so that it can reach no title, no description, no prompt and no event.
 """
 
@@ -33,42 +33,42 @@ Statement = list[tuple[str, bool]]
 
 
 @dataclass(frozen=True, slots=True)
-class UserFloor:
-    """The floor for the items of one clustering run.
+class MinimumUsers:
+    """The minimum of distinct users, with the users of the items of one clustering run.
 
     Attributes:
-        least: distinct users that must have said a thing; 0: there is no floor.
+        min_users: distinct users that must have said a thing; 0: there is no minimum.
         users: of each item; None where nobody is known.
     """
 
-    least: int
+    min_users: int
     users: tuple[str | None, ...]
 
-    def few(self, groups: Sequence[int]) -> dict[int, str]:
+    def groups_below(self, groups: Sequence[int]) -> dict[int, str]:
         """Why a group may have no name of its own, for each that may not; noise left out.
 
         Args:
             groups: cluster or theme of each item.
         """
-        if not self.least:
+        if not self.min_users:
             return {}
         known: dict[int, set[str]] = {group: set() for group in groups if group != NOISE}
         for group, user in zip(groups, self.users, strict=True):
             if group in known and user is not None:
                 known[group].add(user)
         return {
-            group: f"{Reason.TOO_FEW_USERS} ({len(users)} of {self.least})"
+            group: f"{Reason.TOO_FEW_USERS} ({len(users)} of {self.min_users})"
             for group, users in sorted(known.items())
-            if len(users) < self.least
+            if len(users) < self.min_users
         }
 
     def shared(self, items: Sequence[ItemEvidence], groups: Sequence[int]) -> list[ItemEvidence]:
-        """`items` with only those passages that enough users of their group said; without a floor as they are.
+        """`items` with only those passages that enough users of their group said; without a minimum as they are.
 
         Args:
             items, groups: each item of the run, and the cluster or theme that it speaks for.
         """
-        if not self.least:
+        if not self.min_users:
             return list(items)
         found = [replace(item, item_id="", title="", bullets=(), notes=()) for item in items]
         members: dict[int, list[int]] = {}
@@ -91,7 +91,7 @@ class UserFloor:
             of_user[user] = of_user.get(user, 0) + 1
             if of_user[user] <= MAX_ITEMS_OF_USER:
                 read.append(place)
-        return read[: max(MAX_ITEMS_READ, ITEMS_READ_PER_USER * self.least)]
+        return read[: max(MAX_ITEMS_READ, ITEMS_READ_PER_USER * self.min_users)]
 
     def _common(
         self, items: Sequence[ItemEvidence], places: Sequence[int]
@@ -100,7 +100,7 @@ class UserFloor:
         texts = [(item.title, *item.bullets, *item.notes) for item in items]
         speakers = [self.users[place] for place, said in zip(places, texts, strict=True) for _ in said]
         statements = [_tokens(text) for said in texts for text in said]
-        written = iter(_passages(statements, speakers, self.least))
+        written = iter(_passages(statements, speakers, self.min_users))
         found = []
         for item in items:
             title = next(written)
@@ -126,15 +126,15 @@ def _tokens(text: str) -> Statement:
     return [(match[0], match.start() > 0 and text[match.start() - 1].isspace()) for match in _TOKEN.finditer(text)]
 
 
-def _passages(statements: Sequence[Statement], speakers: Sequence[str | None], least: int) -> list[str]:
-    """Each statement as its passages that at least `least` speakers said, with `GAP` where something is left out."""
+def _passages(statements: Sequence[Statement], speakers: Sequence[str | None], min_users: int) -> list[str]:
+    """Each statement as its passages that at least `min_users` speakers said, with `GAP` where any is left out."""
     lower = [[token.lower() for token, _ in statement] for statement in statements]
-    longest = _longest(lower, speakers, least)
+    longest = _longest(lower, speakers, min_users)
     forms: dict[str, set[str]] = {}
     for statement, speaker in zip(statements, speakers, strict=True):
         for token, _ in statement:
             users = forms.setdefault(token, set())
-            if speaker is not None and len(users) < least:
+            if speaker is not None and len(users) < min_users:
                 users.add(speaker)
     written = []
     for statement, lengths in zip(statements, longest, strict=True):
@@ -143,7 +143,7 @@ def _passages(statements: Sequence[Statement], speakers: Sequence[str | None], l
         while place < len(statement):
             passage = statement[place : place + lengths[place]]
             # How a word is written can tell its writer as well.
-            plain = [(token if len(forms[token]) >= least else token.lower(), space) for token, space in passage]
+            plain = [(token if len(forms[token]) >= min_users else token.lower(), space) for token, space in passage]
             if any(is_content(token) for token, _ in plain):
                 parts.append("".join((" " if space else "") + token for token, space in plain).strip())
             elif not parts or parts[-1] != GAP:
@@ -155,8 +155,8 @@ def _passages(statements: Sequence[Statement], speakers: Sequence[str | None], l
     return written
 
 
-def _longest(statements: Sequence[Sequence[str]], speakers: Sequence[str | None], least: int) -> list[list[int]]:
-    """For each place of each statement the length of the longest passage from there that `least` speakers said.
+def _longest(statements: Sequence[Sequence[str]], speakers: Sequence[str | None], min_users: int) -> list[list[int]]:
+    """For each place of each statement the length of the longest passage from there that `min_users` speakers said.
 
     A passage is common only if all that are part of it are (Agrawal, Srikant 1994), so longer ones are looked for only
     where shorter ones were found: two that overlap, or follow each other, are the longer one. Lengths are those of
@@ -165,7 +165,7 @@ def _longest(statements: Sequence[Sequence[str]], speakers: Sequence[str | None]
     found = [[0] * len(statement) for statement in statements]
     present: Sequence[Sequence[Any]] = statements
     for length, following in zip(_LENGTHS, (*_LENGTHS[1:], 0), strict=True):
-        numbers = _common(present, speakers, least)
+        numbers = _common(present, speakers, min_users)
         for lengths, of_statement in zip(found, numbers, strict=True):
             for place, number in enumerate(of_statement):
                 if number is not None:
@@ -174,21 +174,23 @@ def _longest(statements: Sequence[Sequence[str]], speakers: Sequence[str | None]
             [None if a is None or b is None else (a, b) for a, b in zip(one, one[following - length :], strict=False)]
             for one in numbers
         ]
-    whole = _common([[tuple(statement)] for statement in statements], speakers, least)
+    whole = _common([[tuple(statement)] for statement in statements], speakers, min_users)
     for lengths, (number,) in zip(found, whole, strict=True):
         if number is not None and lengths:
             lengths[0] = len(lengths)
     return found
 
 
-def _common(passages: Sequence[Sequence[Any]], speakers: Sequence[str | None], least: int) -> list[list[int | None]]:
-    """For each passage a number, the same for the same one; None for one that fewer than `least` speakers said."""
+def _common(
+    passages: Sequence[Sequence[Any]], speakers: Sequence[str | None], min_users: int
+) -> list[list[int | None]]:
+    """For each passage a number, the same for the same one; None for one that fewer than `min_users` speakers said."""
     users: dict[Any, set[str]] = {}
     for of_statement, speaker in zip(passages, speakers, strict=True):
         if speaker is not None:
             for passage in set(of_statement) - {None}:
                 known = users.setdefault(passage, set())
-                if len(known) < least:
+                if len(known) < min_users:
                     known.add(speaker)
-    common = {passage: number for number, passage in enumerate(users) if len(users[passage]) >= least}
+    common = {passage: number for number, passage in enumerate(users) if len(users[passage]) >= min_users}
     return [[common.get(passage) for passage in of_statement] for of_statement in passages]
