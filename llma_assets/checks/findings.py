@@ -15,7 +15,8 @@ from llma_assets.lake import Lake
 from llma_assets.partitions import team_day_of, team_days_partitions
 from llma_assets.presentation.markdown import markdown_table
 from llma_assets.readers.coverage import window_coverage
-from llma_assets.readers.run_facts import drift_of, runs_of
+from llma_assets.readers.run_facts import drift_of
+from llma_assets.readers.run_rows import runs_with_items
 from llma_assets.resources.clock import Clock
 from llma_assets.resources.event_source import EventSourceResource
 from llma_assets.resources.lake import LakeResource
@@ -82,7 +83,7 @@ def coverage_result(
 
 def drift_result(lake: Lake, team_days: Sequence[TeamDay], settings: Settings) -> dg.AssetCheckResult:
     """Warn of runs that are far from the run before."""
-    runs = [run for day in team_days for run in runs_of(lake, day)]
+    runs = [run for day in team_days for run in runs_with_items(lake.read("cluster_assignments", day))]
     found = {run["clustering_run_id"]: drift_of(lake, run) for run in runs}
     known = {run_id: one for run_id, one in found.items() if one is not None}
     far = {run_id: one for run_id, one in known.items() if one.js_distance > settings.max_drift}

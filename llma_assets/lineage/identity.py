@@ -24,8 +24,8 @@ class RunKind:
 
 
 @dataclass(frozen=True, slots=True)
-class RunKey:
-    """One clustering run with what it found, by a hash of who is with whom."""
+class ComparedRun:
+    """One clustering run with what it found, by a hash of who is with whom, as it is compared with others."""
 
     day: date
     clustering_run_id: str
@@ -33,7 +33,7 @@ class RunKey:
     kind: RunKind
 
 
-def earlier_run(run: RunKey, candidates: Iterable[RunKey]) -> RunKey | Unmatched:
+def earlier_run(run: ComparedRun, candidates: Iterable[ComparedRun]) -> ComparedRun | Unmatched:
     """The newest candidate of an earlier day and of the same kind as `run`; or why there is none.
 
     A run of another method between the two, which somebody tried for a day, does not end a lineage.

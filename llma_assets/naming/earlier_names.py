@@ -13,6 +13,9 @@ from llma_assets.labeling.naming import NameReason, Origin, cosine_of, name_reas
 from llma_assets.labeling.response import same_titles
 from llma_assets.labeling.suppression import meets_minimum
 from llma_assets.lake import Lake
+from llma_assets.readers.run_rows import RunKey, rows_of_run
+from llma_assets.tables.cluster_labels import CLUSTER_LABELS
+from llma_assets.tables.cluster_lineage import CLUSTER_LINEAGE, LineageEdgeRow
 from llma_assets.team_day import TeamDay
 
 Row = dict[str, Any]
@@ -49,9 +52,9 @@ class EarlierNames:
     prompt_version: str | None
     min_users: int = 0
     _centroids: dict[tuple[date, str], dict[int, list[float]]] = field(default_factory=dict)
-    _before: dict[str, tuple[list[Row], dict[int, Row]]] = field(default_factory=dict)
+    _before: dict[str, tuple[Sequence[LineageEdgeRow], dict[int, Mapping[str, Any]]]] = field(default_factory=dict)
 
-    def of(self, run: Row, evidence: Sequence[ClusterEvidence]) -> dict[int, EarlierName]:
+    def of(self, run: Mapping[str, Any], evidence: Sequence[ClusterEvidence]) -> dict[int, EarlierName]:
         """For each cluster of `run`, a row of `cluster_assignments`.
 
         Raises:
@@ -72,7 +75,7 @@ class EarlierNames:
                 names[one.cluster_id] = EarlierName(reason, origin.title)
         return names
 
-    def before(self, run: Row) -> tuple[list[Row], dict[int, Row]]:
+    def before(self, run: Mapping[str, Any]) -> tuple[Sequence[LineageEdgeRow], dict[int, Mapping[str, Any]]]:
         """The edges of `run` to the run before, and the labels of that by cluster.
 
         Raises:
@@ -81,26 +84,20 @@ class EarlierNames:
         run_id = run["clustering_run_id"]
         if run_id not in self._before:
             edges = self._edges(run)
-            self._before[run_id] = edges, self._labels(run["team_id"], edges)
+            self._before[run_id] = edges, self._labels(edges)
         return self._before[run_id]
 
-    def _edges(self, run: Row) -> list[Row]:
-        day = TeamDay(run["team_id"], run["date"])
-        edges = _of_run(self.lake, "cluster_lineage", day, run["clustering_run_id"], run["content_hash"])
+    def _edges(self, run: Mapping[str, Any]) -> Sequence[LineageEdgeRow]:
+        key = RunKey.of(run)
+        edges = rows_of_run(self.lake, CLUSTER_LINEAGE, key)
         if not edges:
-            raise PartitionMissing(f"cluster_lineage {day} is of other clusters; run cluster_lineage first")
+            raise PartitionMissing(f"cluster_lineage {key.team_day} is of other clusters; run cluster_lineage first")
         return edges
 
-    def _labels(self, team: str, edges: Sequence[Row]) -> dict[int, Row]:
+    def _labels(self, edges: Sequence[LineageEdgeRow]) -> dict[int, Mapping[str, Any]]:
         """Labels of the earlier run, if it was named as it was when the edges were made."""
-        earlier = edges[0]
-        if earlier["earlier_date"] is None:
-            return {}
-        day = TeamDay(team, earlier["earlier_date"])
-        if not self.lake.exists("cluster_labels", day):
-            return {}
-        ends = (earlier["earlier_clustering_run_id"], earlier["earlier_content_hash"])
-        rows = _of_run(self.lake, "cluster_labels", day, *ends)
+        earlier = RunKey.before(edges[0])
+        rows = rows_of_run(self.lake, CLUSTER_LABELS, earlier) if earlier else []
         return {row["cluster_id"]: row for row in rows if meets_minimum(row, self.min_users)}
 
     def _centroid(self, team: str, day: date, run_id: str, cluster_id: int) -> list[float] | None:
@@ -133,11 +130,3 @@ def _first_naming(origin: Origin) -> tuple[date, str, int] | None:
     if label["carried_from"] is None:
         return edge["earlier_date"], edge["earlier_clustering_run_id"], edge["earlier_cluster_id"]
     return label["named_date"], label["carried_from"], label["carried_cluster_id"]
-
-
-def _of_run(lake: Lake, table: str, team_day: TeamDay, run_id: str, content_hash: str) -> list[Row]:
-    """Rows of one clustering run, as far as they are about these very clusters."""
-    rows = lake.read(table, team_day)
-    of_run = pc.and_(pc.equal(rows["clustering_run_id"], run_id), pc.equal(rows["content_hash"], content_hash))
-    found: list[Row] = rows.filter(of_run).to_pylist()
-    return found

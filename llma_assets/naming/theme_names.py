@@ -45,7 +45,7 @@ class NamedThemes:
 
 def name_themes(
     labeler: Labeler,
-    run: Row,
+    run: Mapping[str, Any],
     items: Sequence[ItemEvidence],
     rows: Sequence[Row],
     before: Sequence[Row],
@@ -89,7 +89,7 @@ def name_themes(
 
 def _name_several(
     labeler: Labeler,
-    run: Row,
+    run: Mapping[str, Any],
     evidence: Sequence[ClusterEvidence],
     members: Mapping[int, Sequence[Row]],
     before: Sequence[Row],
@@ -117,7 +117,9 @@ def _name_several(
     return found, len(wanted) - len(carried) - len(again)
 
 
-def _kept(labeler: Labeler, run: Row, wanted: Mapping[int, ClusterEvidence], earlier: EarlierNames) -> dict[int, Row]:
+def _kept(
+    labeler: Labeler, run: Mapping[str, Any], wanted: Mapping[int, ClusterEvidence], earlier: EarlierNames
+) -> dict[int, Row]:
     """`COLUMNS` of the earlier themes whose names stay."""
     edges, labels = earlier.before(run)
     themed = {one: row for one, row in labels.items() if row["theme_naming"] is not None}
@@ -139,7 +141,7 @@ def _kept(labeler: Labeler, run: Row, wanted: Mapping[int, ClusterEvidence], ear
 
 
 def _answered(
-    labeler: Labeler, run: Row, wanted: Mapping[int, ClusterEvidence], before: Sequence[Row]
+    labeler: Labeler, run: Mapping[str, Any], wanted: Mapping[int, ClusterEvidence], before: Sequence[Row]
 ) -> dict[int, Row]:
     """`COLUMNS` that this labeler gave to these very themes on this very evidence, in an earlier run of this day."""
     found = {}
@@ -168,7 +170,7 @@ def as_json(evidence: ClusterEvidence) -> str:
     return json.dumps(asdict(evidence), ensure_ascii=False, sort_keys=True)
 
 
-def _theme_of(run: Row) -> dict[int, int]:
+def _theme_of(run: Mapping[str, Any]) -> dict[int, int]:
     """Theme of each cluster; runs from before there were themes have none."""
     return {one["cluster_id"]: one["theme_id"] for one in run["clusters"] if one.get("theme_id") is not None}
 
@@ -182,7 +184,7 @@ def _of_cluster(theme_id: int, row: Row) -> Row:
     return _columns(theme_id, row["title"], row["description"], source=OF_CLUSTER, named_date=row["named_date"])
 
 
-def _suppressed(run: Row, label: Label) -> Row:
+def _suppressed(run: Mapping[str, Any], label: Label) -> Row:
     more = {"source": label.source, "reason": label.reason, "named_date": run["date"]}
     return _columns(label.cluster_id, label.title, label.description, **more)
 
@@ -198,7 +200,7 @@ def _carried(evidence: ClusterEvidence, label: Label, columns: Row) -> Row:
     return columns | {"theme_description": label.description, "theme_naming": naming}
 
 
-def _new(labeler: Labeler, run: Row, evidence: ClusterEvidence, label: Label) -> Row:
+def _new(labeler: Labeler, run: Mapping[str, Any], evidence: ClusterEvidence, label: Label) -> Row:
     return _columns(
         evidence.cluster_id,
         label.title,

@@ -9,7 +9,7 @@ from llma_assets.clustering.result import NOISE
 from llma_assets.lake import Lake
 from llma_assets.lineage.edge import Change
 from llma_assets.readers.run_facts import subject_of, titles_of
-from llma_assets.team_day import TeamDay
+from llma_assets.readers.run_rows import RunKey
 from llma_assets.vocabulary import MetricsKind
 
 Row = dict[str, Any]
@@ -30,7 +30,7 @@ _ORDER = (Change.BORN, Change.SPLIT, Change.MERGED, Change.DIED)
 
 
 def clusters_table(
-    runs: Sequence[Row], labels: Sequence[Row], metrics: Sequence[Row], edges: Sequence[Row]
+    runs: Sequence[Mapping[str, Any]], labels: Sequence[Row], metrics: Sequence[Row], edges: Sequence[Row]
 ) -> pa.Table:
     """The clusters of a day's runs, trace level first, largest first, noise last.
 
@@ -39,11 +39,12 @@ def clusters_table(
         labels, metrics, edges: rows of `cluster_labels`, `cluster_metrics` and `cluster_lineage`, of these runs.
     """
     rows: list[Row] = []
-    for run in sorted(runs, key=lambda one: subject_of(one), reverse=True):
-        measured = {row["cluster_id"]: row for row in rows_of(metrics, run) if row["kind"] == MetricsKind.CLUSTER}
-        before = {edge["cluster_id"]: edge for edge in rows_of(edges, run) if edge["change"] == Change.KEPT}
-        came = {edge["cluster_id"]: edge["change"] for edge in rows_of(edges, run)}
-        for label in sorted(rows_of(labels, run), key=lambda one: (one["cluster_id"] == NOISE, -one["size"])):
+    for run in sorted(runs, key=subject_of, reverse=True):
+        key = RunKey.of(run)
+        measured = {row["cluster_id"]: row for row in key.rows(metrics) if row["kind"] == MetricsKind.CLUSTER}
+        before = {edge["cluster_id"]: edge for edge in key.rows(edges) if edge["change"] == Change.KEPT}
+        came = {edge["cluster_id"]: edge["change"] for edge in key.rows(edges)}
+        for label in sorted(key.rows(labels), key=lambda one: (one["cluster_id"] == NOISE, -one["size"])):
             cluster_id = label["cluster_id"]
             figures, kept = measured.get(cluster_id, {}), before.get(cluster_id)
             rate = figures.get("error_rate")
@@ -63,7 +64,7 @@ def clusters_table(
 
 
 def changes_table(
-    lake: Lake, runs: Sequence[Row], labels: Sequence[Row], edges: Sequence[Row], min_users: int = 0
+    lake: Lake, runs: Sequence[Mapping[str, Any]], labels: Sequence[Row], edges: Sequence[Row], min_users: int = 0
 ) -> pa.Table:
     """What was born, split, merged and died since the run before; empty for a run that is compared with none.
 
@@ -73,10 +74,12 @@ def changes_table(
         min_users: the minimum of distinct users, which `labels` meet.
     """
     rows: list[Row] = []
-    for run in sorted(runs, key=lambda one: subject_of(one), reverse=True):
-        titles = {row["cluster_id"]: row["title"] for row in rows_of(labels, run)}
-        found = [edge for edge in rows_of(edges, run) if edge["change"] in _ORDER and edge["earlier_date"] is not None]
-        titles_before = _earlier_titles(lake, found[0], min_users) if found else {}
+    for run in sorted(runs, key=subject_of, reverse=True):
+        key = RunKey.of(run)
+        titles = {row["cluster_id"]: row["title"] for row in key.rows(labels)}
+        found = [edge for edge in key.rows(edges) if edge["change"] in _ORDER and edge["earlier_date"] is not None]
+        before = RunKey.before(found[0]) if found else None
+        titles_before = titles_of(lake, before, min_users) if before else {}
         for edge in sorted(found, key=lambda one: (_ORDER.index(one["change"]), -(one["size"] or one["earlier_size"]))):
             was = titles_before.get(edge["earlier_cluster_id"])
             has_died = edge["cluster_id"] is None
@@ -91,19 +94,3 @@ def changes_table(
                 }
             )
     return pa.Table.from_pylist(rows, _CHANGES)
-
-
-def _earlier_titles(lake: Lake, edge: Mapping[str, Any], min_users: int) -> dict[int, str]:
-    """The names in the run that an edge leads back to."""
-    day = TeamDay(edge["team_id"], edge["earlier_date"])
-    run = {
-        "clustering_run_id": edge["earlier_clustering_run_id"],
-        "content_hash": edge["earlier_content_hash"],
-    }
-    return titles_of(lake, day, run, min_users)
-
-
-def rows_of(rows: Sequence[Row], run: Mapping[str, Any]) -> list[Row]:
-    """Those of `rows` that are about the clusters of `run` as they are now."""
-    keys = ("clustering_run_id", "content_hash")
-    return [row for row in rows if all(row[key] == run[key] for key in keys)]

@@ -16,7 +16,12 @@ from llma_assets.labeling.suppression import meets_minimum
 from llma_assets.lake import Lake
 from llma_assets.lineage.identity import lineage_id
 from llma_assets.readers.lineage_chain import PassedRun, way_back
+from llma_assets.readers.run_rows import RunKey, rows_of_run
 from llma_assets.stages.cluster_metrics import FIGURES, metrics_rows, with_common_names
+from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
+from llma_assets.tables.cluster_labels import CLUSTER_LABELS
+from llma_assets.tables.cluster_lineage import CLUSTER_LINEAGE
+from llma_assets.tables.cluster_metrics import CLUSTER_METRICS
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import run_days
 from llma_assets.vocabulary import MetricsKind
@@ -28,7 +33,7 @@ SUMMARY_COLUMNS = [
     *("text_repr_length", "event_count"),
     *(name for name in FIGURES if name not in ("level", "item_id")),
 ]
-_SNAPSHOT = ["clustering_run_id", "content_hash", "items_analyzed", "items_noise", "clusters"]
+_SNAPSHOT = ["items_analyzed", "items_noise", "clusters"]
 
 Row = dict[str, Any]
 
@@ -54,14 +59,15 @@ class ReportRows:
         Raises:
             PartitionMissing: the day's labels or lineage were never written, or are of other clusters.
         """
-        labels = self._of_run("cluster_labels", team_day, run["clustering_run_id"], run["content_hash"])
+        key = RunKey.of(run)
+        labels = rows_of_run(self.lake, CLUSTER_LABELS, key)
         if not labels:
             raise PartitionMissing(f"cluster_labels {team_day} name other clusters; run cluster_labels first")
         if not all(meets_minimum(row, self.min_users) for row in labels):
             raise PartitionMissing(
                 f"cluster_labels {team_day} keep to a lower minimum of users; run cluster_labels first"
             )
-        edges = self._of_run("cluster_lineage", team_day, run["clustering_run_id"], run["content_hash"])
+        edges = rows_of_run(self.lake, CLUSTER_LINEAGE, key)
         if not edges:
             raise PartitionMissing(f"cluster_lineage {team_day} is of other clusters; run cluster_lineage first")
         summaries = self.lake.read_days("trace_summaries", run_days(team_day, [run]), SUMMARY_COLUMNS)
@@ -77,47 +83,43 @@ class ReportRows:
             metrics={_key(row): row for row in metrics_rows(run, of_item)},
             edges=edges,
             summaries=of_item,
-            history=[self._snapshot(team_day.team, one) for one in passed],
+            history=[self._snapshot(one) for one in passed],
             warnings=list(self.findings(run)),
         )
 
-    def _of_run(self, table: str, team_day: TeamDay, run_id: str, content_hash: str) -> list[Row]:
-        """The rows of a run as it is now; none where the table was made of other clusters."""
-        if not self.lake.exists(table, team_day):
-            return []
-        rows = self.lake.read(table, team_day)
-        same = pc.and_(pc.equal(rows["clustering_run_id"], run_id), pc.equal(rows["content_hash"], content_hash))
-        return rows.filter(same).to_pylist()
-
-    def _snapshot(self, team: str, passed: PassedRun) -> Snapshot:
-        day = TeamDay(team, passed.day)
-        rows = self.lake.read("cluster_assignments", day, _SNAPSHOT)
-        (run,) = rows.filter(pc.equal(rows["clustering_run_id"], passed.run_id)).to_pylist()
-        labels = self._of_run("cluster_labels", day, passed.run_id, run["content_hash"])
-        metrics = self._of_run("cluster_metrics", day, passed.run_id, run["content_hash"])
+    def _snapshot(self, passed: PassedRun) -> Snapshot:
+        run_id, day = passed.run.clustering_run_id, passed.run.team_day
+        runs = rows_of_run(self.lake, CLUSTER_ASSIGNMENTS, passed.run, _SNAPSHOT)
+        if not runs:
+            raise PartitionMissing(f"cluster_assignments {day} holds other clusters than it did; run it again")
+        (run,) = runs
+        labels = rows_of_run(self.lake, CLUSTER_LABELS, passed.run)
+        metrics = rows_of_run(self.lake, CLUSTER_METRICS, passed.run)
         sizes = {one["cluster_id"]: one["size"] for one in run["clusters"]}
         if run["items_noise"]:
             sizes[NOISE] = run["items_noise"]
-        own = {c: (lineage_id(passed.run_id, c), passed.day) for c in sizes if c != NOISE}
+        own = {c: (lineage_id(run_id, c), day.day) for c in sizes if c != NOISE}
         return Snapshot(
-            run_id=passed.run_id,
-            day=passed.day,
+            run_id=run_id,
+            day=day.day,
             items=run["items_analyzed"],
             sizes=sizes,
             titles={
                 row["cluster_id"]: self._clean(row["title"]) for row in labels if meets_minimum(row, self.min_users)
             },
             since={c: Since(*since) for c, since in (own | passed.lineage_of).items()},
-            metrics={row["cluster_id"]: row for row in metrics if row["kind"] == MetricsKind.CLUSTER},
+            metrics={
+                c: row for row in metrics if row["kind"] == MetricsKind.CLUSTER and (c := row["cluster_id"]) is not None
+            },
         )
 
     # --- redaction ------------------------------------------------------------------------------
 
-    def _redacted_label(self, row: Row) -> Row:
+    def _redacted_label(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         if self.redact is None:
             return row
         texts = ("title", "description", "previous_title", "theme_title", "theme_description")
-        return row | {name: self._clean(row[name]) for name in texts} | {"keywords": self._each(row["keywords"])}
+        return {**row, **{name: self._clean(row[name]) for name in texts}, "keywords": self._each(row["keywords"])}
 
     def _redacted_summary(self, row: Row) -> Row:
         if self.redact is None:

@@ -16,12 +16,14 @@ from llma_assets.findings.finding import Finding, Kind
 from llma_assets.findings.gaps import gap_finding, gap_start
 from llma_assets.lake import Lake
 from llma_assets.readers.coverage import window_coverage
-from llma_assets.readers.run_facts import drift_of, run_facts, runs_of
+from llma_assets.readers.run_facts import drift_of, run_facts
+from llma_assets.readers.run_rows import runs_with_items
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.settings import Settings
 from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.stages.declaration import Days, Job, Stage
 from llma_assets.tables.cluster_alerts import CLUSTER_ALERTS
+from llma_assets.tables.cluster_assignments import ClusteringRunRow
 from llma_assets.team_day import TeamDay
 
 TABLE = "cluster_alerts"
@@ -57,7 +59,7 @@ class FindAlerts:
         started = time.monotonic()
         with self.lake.lock(TABLE, team_day):
             version = self.lake.source_version("cluster_assignments", team_day) or ""
-            runs = runs_of(self.lake, team_day)
+            runs = runs_with_items(self.lake.read("cluster_assignments", team_day))
             found = sorted(self._findings(team_day, runs), key=lambda one: (one.kind, one.level or "", one.subject))
             kept_to = {"min_users": self.settings.min_users_per_cluster or None}
             rows = [row_of(one) | kept_to for one in self._dated(team_day, found)]
@@ -76,7 +78,7 @@ class FindAlerts:
             preview=table.select(["kind", "level", "text", "since"]),
         )
 
-    def _findings(self, team_day: TeamDay, runs: list[dict[str, Any]]) -> Iterator[Finding]:
+    def _findings(self, team_day: TeamDay, runs: Sequence[ClusteringRunRow]) -> Iterator[Finding]:
         limits, min_users = limits_of(self.settings), self.settings.min_users_per_cluster
         for run, facts in zip(runs, run_facts(self.lake, team_day, runs, min_users), strict=True):
             yield from cluster_findings(facts, limits)

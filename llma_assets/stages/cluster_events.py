@@ -5,14 +5,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow.compute as pc
-
 from llma_assets.emission.cluster_event import cluster_events
 from llma_assets.errors import PartitionMissing
 from llma_assets.labeling.suppression import suppress_label_row
 from llma_assets.lake import Lake
-from llma_assets.readers.day_tables import changes_table, clusters_table, rows_of
+from llma_assets.readers.day_tables import changes_table, clusters_table
 from llma_assets.readers.lineage_chain import lineages
+from llma_assets.readers.run_rows import RunKey, runs_with_items
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.stages.declaration import Days, Job, Stage
 from llma_assets.tables.cluster_events import CLUSTER_EVENTS
@@ -53,15 +52,16 @@ class EmitEvents:
             assignments = self.lake.read("cluster_assignments", team_day)
             found = self.lake.read("cluster_labels", team_day).to_pylist()
             labels = [suppress_label_row(row, self.min_users) for row in found]
-            runs = assignments.filter(pc.greater(assignments["items_analyzed"], 0)).to_pylist()
+            runs = runs_with_items(assignments)
             metrics = self.lake.read("cluster_metrics", team_day).to_pylist()
             edges = self.lake.read("cluster_lineage", team_day).to_pylist()
             rows: list[dict[str, Any]] = []
             for run in runs:
-                named = {one["cluster_id"]: one for one in rows_of(labels, run)}
+                key = RunKey.of(run)
+                named = {one["cluster_id"]: one for one in key.rows(labels)}
                 if not named:
                     raise PartitionMissing(f"cluster_labels {team_day} name other clusters; run cluster_labels first")
-                measured = rows_of(metrics, run)
+                measured = key.rows(metrics)
                 if not measured:
                     raise PartitionMissing(f"cluster_metrics {team_day} are of other clusters; run it first")
                 rows += cluster_events(run, named, measured, lineages=lineages(self.lake, run))

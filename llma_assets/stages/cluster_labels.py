@@ -3,6 +3,7 @@
 import logging
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from llma_assets.naming.earlier_names import EarlierName, EarlierNames, label_of
 from llma_assets.naming.theme_names import COLUMNS as THEME_COLUMNS
 from llma_assets.naming.theme_names import as_json, is_settled, name_themes
 from llma_assets.presentation.cluster_map import cluster_map
+from llma_assets.readers.run_rows import runs_with_items
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.stages.declaration import Days, Job, Stage
 from llma_assets.tables.cluster_labels import CLUSTER_LABELS
@@ -67,7 +69,7 @@ class LabelClusters:
         ):
             version = self.lake.source_version("cluster_assignments", team_day) or ""
             assignments = self.lake.read("cluster_assignments", team_day)
-            runs = assignments.filter(pc.greater(assignments["items_analyzed"], 0)).to_pylist()
+            runs = runs_with_items(assignments)
             summaries = self.lake.read_days("trace_summaries", run_days(team_day, runs), _SUMMARY)
             kept = self._kept(team_day, checkpoint)
             earlier = EarlierNames(self.lake, self.labeler.model, self.labeler.prompt_version, self.min_users)
@@ -126,7 +128,7 @@ class LabelClusters:
 
     def _label_run(
         self,
-        run: dict[str, Any],
+        run: Mapping[str, Any],
         summaries: pa.Table,
         kept: dict[str, list[dict[str, Any]]],
         checkpoint: Checkpoint,
@@ -155,7 +157,7 @@ class LabelClusters:
 
     def _name_clusters(
         self,
-        run: dict[str, Any],
+        run: Mapping[str, Any],
         items: list[ItemEvidence],
         before: list[dict[str, Any]],
         earlier_names: EarlierNames,
@@ -197,7 +199,7 @@ class LabelClusters:
         rows = [row | kept_to | {"is_suppressed": row["cluster_id"] in below} for row in rows]
         return rows, set(named) | set(below)
 
-    def _suppressed_rows(self, run: dict[str, Any], below: dict[int, str]) -> list[dict[str, Any]]:
+    def _suppressed_rows(self, run: Mapping[str, Any], below: dict[int, str]) -> list[dict[str, Any]]:
         """Rows of the clusters of too few users: a fixed title, and nothing of what their items say."""
         sizes = {one["cluster_id"]: one["size"] for one in run["clusters"]}
         return [
@@ -207,7 +209,7 @@ class LabelClusters:
         ]
 
     def _answered(
-        self, rows: list[dict[str, Any]], evidence: list[ClusterEvidence], run: dict[str, Any], carried: set[int]
+        self, rows: list[dict[str, Any]], evidence: list[ClusterEvidence], run: Mapping[str, Any], carried: set[int]
     ) -> dict[int, dict[str, Any]]:
         """Rows that this labeler gave to these very clusters on this very evidence, in an earlier run of this day."""
         asked = (self.labeler.model, self.labeler.prompt_version)
@@ -228,7 +230,7 @@ class LabelClusters:
         }
 
     def _carried_row(
-        self, run: dict[str, Any], evidence: ClusterEvidence, label: Label, name: EarlierName
+        self, run: Mapping[str, Any], evidence: ClusterEvidence, label: Label, name: EarlierName
     ) -> dict[str, Any]:
         """A kept name with what it was made from. A keyword label counts the members of today, as its evidence does."""
         assert name.row is not None and name.first is not None
@@ -238,7 +240,7 @@ class LabelClusters:
             row |= {column: name.row[column] for column in ("evidence", "model", "prompt_version")}
         return row | {"carried_from": run_id, "carried_cluster_id": cluster_id, "named_date": day}
 
-    def _row(self, run: dict[str, Any], evidence: ClusterEvidence, label: Label) -> dict[str, Any]:
+    def _row(self, run: Mapping[str, Any], evidence: ClusterEvidence, label: Label) -> dict[str, Any]:
         by_model = label.source == "llm"
         return dict.fromkeys(CLUSTER_LABELS.names) | {
             "team_id": run["team_id"],
@@ -262,7 +264,7 @@ class LabelClusters:
             "named_date": run["date"],
         }
 
-    def _picture(self, run: dict[str, Any], rows: list[dict[str, Any]]) -> bytes | None:
+    def _picture(self, run: Mapping[str, Any], rows: list[dict[str, Any]]) -> bytes | None:
         """The map of a clustering run; a picture that cannot be drawn never breaks the run."""
         try:
             return _map(run, rows)
@@ -294,7 +296,7 @@ def _item_evidence(item: dict[str, Any], summary: dict[str, Any]) -> ItemEvidenc
     )
 
 
-def _map(run: dict[str, Any], labels: list[dict[str, Any]]) -> bytes:
+def _map(run: Mapping[str, Any], labels: list[dict[str, Any]]) -> bytes:
     titles = {row["cluster_id"]: row["title"] for row in labels if row["clustering_run_id"] == run["clustering_run_id"]}
     facts = f"{run['items_analyzed']} items, {len(run['clusters'])} clusters, {run['embedding_model']}"
     heading = f"{run['clustering_run_id']}: {facts}"

@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 
 from llma_assets.lake import Lake, Written
 from llma_assets.lineage.edge import Change, Edge, Unmatched
-from llma_assets.lineage.identity import RunKey, RunKind, earlier_run
+from llma_assets.lineage.identity import ComparedRun, RunKind, earlier_run
 from llma_assets.lineage.match import Snapshot, all_born, match
+from llma_assets.readers.run_rows import runs_with_items
 from llma_assets.reporting.stage_report import StageReport, count_outcomes
 from llma_assets.stages.declaration import Days, Job, Stage
 from llma_assets.tables.cluster_lineage import CLUSTER_LINEAGE
@@ -67,31 +68,31 @@ class MatchClusters:
             ),
         )
 
-    def _pairs(self, team_day: TeamDay) -> "list[tuple[RunKey, RunKey | Unmatched]]":
+    def _pairs(self, team_day: TeamDay) -> "list[tuple[ComparedRun, ComparedRun | Unmatched]]":
         """The day's runs that hold items, each with the run that it is compared with."""
-        runs = _run_keys(self.lake, team_day)
-        before: list[RunKey] = []
+        runs = _compared_runs(self.lake, team_day)
+        before: list[ComparedRun] = []
         found = [(run, earlier_run(run, before)) for run in runs]
         for day in reversed(team_day.window(self.days + 1)[:-1]):
-            if all(isinstance(earlier, RunKey) for _, earlier in found):
+            if all(isinstance(earlier, ComparedRun) for _, earlier in found):
                 break
             if self.lake.exists("cluster_assignments", day):
-                before += _run_keys(self.lake, day)
+                before += _compared_runs(self.lake, day)
                 found = [(run, earlier_run(run, before)) for run in runs]
         return found
 
     def _write(
-        self, team_day: TeamDay, pairs: "Sequence[tuple[RunKey, RunKey | Unmatched]]"
+        self, team_day: TeamDay, pairs: "Sequence[tuple[ComparedRun, ComparedRun | Unmatched]]"
     ) -> tuple[pa.Table, Written]:
         rows = [row for run, earlier in pairs for row in self._rows(team_day, run, earlier)]
         table = CLUSTER_LINEAGE.arrow(rows)
         return table, self.lake.write(TABLE, team_day, table, _version(pairs))
 
-    def _rows(self, team_day: TeamDay, run: RunKey, earlier: RunKey | Unmatched) -> list[dict[str, Any]]:
+    def _rows(self, team_day: TeamDay, run: ComparedRun, earlier: ComparedRun | Unmatched) -> list[dict[str, Any]]:
         later, sizes = _snapshot(self.lake, team_day, run)
         earlier_sizes: dict[int, int] = {}
         known: dict[str, Any] = {}
-        if isinstance(earlier, RunKey):
+        if isinstance(earlier, ComparedRun):
             before, earlier_sizes = _snapshot(self.lake, TeamDay(team_day.team, earlier.day), earlier)
             edges = match(later, before)
             known = {
@@ -103,7 +104,7 @@ class MatchClusters:
             edges = all_born(later, earlier)
         if not edges:
             # All noise is not empty: the run is named and emitted, so it must not look like one without a result.
-            reason = None if isinstance(earlier, RunKey) else earlier
+            reason = None if isinstance(earlier, ComparedRun) else earlier
             edges = [Edge(Change.NO_CLUSTERS, None, None, reason=reason)]
         shared = dict.fromkeys(CLUSTER_LINEAGE.names) | known
         shared |= {
@@ -153,27 +154,27 @@ def _clusters(edges: pa.Table, run: str, cluster: str) -> int:
     return len({end for end in ends if end[1] is not None})
 
 
-def _version(pairs: "Sequence[tuple[RunKey, RunKey | Unmatched]]") -> str:
+def _version(pairs: "Sequence[tuple[ComparedRun, ComparedRun | Unmatched]]") -> str:
     """Of the runs on both sides."""
-    return hashlib.sha256(repr(pairs).encode()).hexdigest() if pairs else ""
+    # Partitions were written under the name that the class had: by another, every day would be matched again.
+    text = repr(pairs).replace(f"{ComparedRun.__name__}(", "RunKey(")
+    return hashlib.sha256(text.encode()).hexdigest() if pairs else ""
 
 
-def _run_keys(lake: Lake, team_day: TeamDay) -> list[RunKey]:
+def _compared_runs(lake: Lake, team_day: TeamDay) -> list[ComparedRun]:
     """The clustering runs of a partition that hold items."""
-    rows = lake.read("cluster_assignments", team_day, _RUNS).to_pylist()
     return [
-        RunKey(
+        ComparedRun(
             row["date"],
             row["clustering_run_id"],
             row["content_hash"],
             RunKind(row["level"], row["job_id"], row["embedding_model"], row["method"]),
         )
-        for row in rows
-        if row["items_analyzed"]
+        for row in runs_with_items(lake.read("cluster_assignments", team_day, _RUNS))
     ]
 
 
-def _snapshot(lake: Lake, team_day: TeamDay, run: RunKey) -> tuple[Snapshot, dict[int, int]]:
+def _snapshot(lake: Lake, team_day: TeamDay, run: ComparedRun) -> tuple[Snapshot, dict[int, int]]:
     """The clusters of a run as they are matched, and their sizes."""
     table = lake.read("cluster_assignments", team_day, ["clustering_run_id", "clusters", "items"])
     row = table.filter(pc.equal(table["clustering_run_id"], run.clustering_run_id))

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from llma_assets.clustering.result import NOISE
 from llma_assets.emission.metrics import Traffic, metrics_of_groups
 from llma_assets.lake import Lake
+from llma_assets.readers.run_rows import runs_with_items
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.stages.declaration import Days, Job, Stage
 from llma_assets.tables.cluster_metrics import CLUSTER_METRICS
@@ -64,7 +65,7 @@ class MeasureClusters:
         with self.lake.lock(TABLE, team_day):
             version = self.lake.source_version("cluster_assignments", team_day) or ""
             assignments = self.lake.read("cluster_assignments", team_day)
-            runs = assignments.filter(pc.greater(assignments["items_analyzed"], 0)).to_pylist()
+            runs = runs_with_items(assignments)
             summaries = self.lake.read_days("trace_summaries", run_days(team_day, runs), FIGURES)
             rows: list[Row] = []
             for run in runs:
@@ -111,7 +112,7 @@ def metrics_rows(run: Mapping[str, Any], figures: Mapping[str, Mapping[str, Any]
     return [fixed | key | metrics for (key, _), metrics in zip(groups, measured, strict=True)]
 
 
-def with_common_names(run: Row, figures: dict[str, Row], min_users: int) -> dict[str, Row]:
+def with_common_names(run: Mapping[str, Any], figures: dict[str, Row], min_users: int) -> dict[str, Row]:
     """`figures` without models and tools that fewer than `min_users` of the run used: a name can tell who it was."""
     if not min_users:
         return figures

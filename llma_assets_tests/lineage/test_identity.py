@@ -6,13 +6,13 @@ from datetime import date
 import pytest
 
 from llma_assets.lineage.edge import Unmatched
-from llma_assets.lineage.identity import RunKey, RunKind, earlier_run, lineage_id
+from llma_assets.lineage.identity import ComparedRun, RunKind, earlier_run, lineage_id
 
 KIND = RunKind("trace", "", "minilm", "hdbscan")
 
 
-def key(day: int, **kind: str) -> RunKey:
-    return RunKey(date(2026, 1, day), f"run{day}{''.join(kind.values())}", "h", replace(KIND, **kind))
+def key(day: int, **kind: str) -> ComparedRun:
+    return ComparedRun(date(2026, 1, day), f"run{day}{''.join(kind.values())}", "h", replace(KIND, **kind))
 
 
 TODAY = key(9)
@@ -35,7 +35,7 @@ def test_the_newest_of_the_same_kind_is_the_run_before() -> None:
         ([key(8, method="kmeans")], Unmatched.METHOD_CHANGED),
     ],
 )
-def test_where_there_is_none_the_reason_is_told(candidates: list[RunKey], reason: Unmatched) -> None:
+def test_where_there_is_none_the_reason_is_told(candidates: list[ComparedRun], reason: Unmatched) -> None:
     """F18: vectors of another model are never compared."""
     assert earlier_run(TODAY, candidates) == reason
 

@@ -17,10 +17,12 @@ from llma_assets.cli.project import Project
 from llma_assets.errors import PartitionMissing
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
+from llma_assets.lineage.edge import Unmatched
+from llma_assets.lineage.identity import ComparedRun, RunKind
 from llma_assets.readers.lineage_chain import lineages, way_back
 from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
-from llma_assets.stages.cluster_lineage import MatchClusters
+from llma_assets.stages.cluster_lineage import MatchClusters, _version
 from llma_assets.team_day import TeamDay
 
 DAYS = [TeamDay("acme", date(2026, 1, n)) for n in range(1, 10)]
@@ -247,9 +249,9 @@ def test_the_way_back_says_of_each_run_what_the_view_says(lake: Lake) -> None:
         match_clusters(lake, DAYS[n])
     run = run_row(DAYS[5], NIGHTS[2])
     back = way_back(lake, run, DAYS[0].day)
-    assert [one.day.day for one in back] == [6, 3, 2, 1]
+    assert [one.run.team_day.day.day for one in back] == [6, 3, 2, 1]
     shown = lineage_of("date", "cluster_id", "lineage_id", "first_seen")
-    told = [(one.day, cluster_id, *since) for one in back for cluster_id, since in one.lineage_of.items()]
+    told = [(one.run.team_day.day, cluster_id, *since) for one in back for cluster_id, since in one.lineage_of.items()]
     assert sorted(told) == shown
     assert len({lineage for _, _, lineage, _ in told}) == 5, "three of the first night, one born, one split off"
 
@@ -260,7 +262,7 @@ def test_the_way_back_holds_the_run_before_however_old_and_no_older_one(lake: La
         match_clusters(lake, DAYS[n])
     run = run_row(DAYS[5], NIGHTS[0])
     back = way_back(lake, run, DAYS[5].day)
-    assert [one.day for one in back] == [DAYS[5].day, DAYS[1].day]
+    assert [one.run.team_day.day for one in back] == [DAYS[5].day, DAYS[1].day]
     assert {since for _, since in back[0].lineage_of.values()} == {DAYS[0].day}, "followed beyond what is passed"
     (cut, *_) = way_back(lake, run, DAYS[5].day, max_runs=2)
     assert set(cut.lineage_of.values()) == {(None, None)}
@@ -278,3 +280,12 @@ def test_names_and_events_refuse_the_lineage_of_other_clusters(lake: Lake) -> No
     Path(lake.path("cluster_lineage", DAYS[0])).unlink()
     with pytest.raises(PartitionMissing, match="cluster_lineage"):
         LabelClusters(lake, KeywordLabeler(), LOG).run(DAYS[0])
+
+
+def test_the_version_of_the_runs_on_both_sides_stays() -> None:
+    """By another one every day that is in a lake would be matched again."""
+    kind = RunKind("trace", "", "minilm", "hdbscan")
+    later, earlier = (ComparedRun(date(2026, 1, day), f"run{day}", "h", kind) for day in (9, 7))
+    assert _version([(later, earlier), (later, Unmatched.NO_EARLIER_RUN)]) == (
+        "3fe13535f37097bf68ed0f46da29fa9379c59ea84c57bcff9c328062906ea531"
+    )
