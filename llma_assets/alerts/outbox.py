@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,9 +12,9 @@ from llma_assets.alerts.record import TABLE as DELIVERIES
 from llma_assets.alerts.record import DeliveryRecord, pending
 from llma_assets.alerts.webhook import Webhook
 from llma_assets.errors import LlmaError
-from llma_assets.labeling.suppression import suppress_alert_row, suppress_message
 from llma_assets.lake import Lake
 from llma_assets.lake.faults import kill_point
+from llma_assets.readers.cluster_names import alerts_of
 from llma_assets.settings import Settings
 from llma_assets.stages.cluster_alerts import TABLE as ALERTS
 from llma_assets.stages.cluster_alerts import gap_today, row_of
@@ -87,7 +87,7 @@ class Outbox:
         begun = record.rows[alert_id].begun(self.now())
         record.put(begun)
         kill_point("before_send")
-        content = suppress_message(begun.content, begun.min_users, self.settings.min_users_per_cluster)
+        content = begun.content(self.settings.min_users_per_cluster)
         answer = self.webhook.send(*request(content, self.settings.alert_webhook_format))
         kill_point("after_send")
         ended = begun.ended(answer, self.now(), self.settings.alert_max_attempts)
@@ -123,15 +123,13 @@ class Outbox:
             record = DeliveryRecord(self.lake, TeamDay(team, day))
             for row in found:
                 if row["since"] == day and row["alert_id"] not in record.rows:
-                    told = suppress_alert_row(row, min_users) | {
-                        "min_users": max(min_users, row["min_users"] or 0) or None
-                    }
-                    record.put(pending(told, message(told, self.redact), self.now()))
+                    row = {**row, "min_users": max(min_users, row["min_users"] or 0) or None}
+                    record.put(pending(row, message(row, self.redact), self.now()))
             for alert_id in sorted(record.rows):
                 if record.rows[alert_id].is_due(self.now()):
                     yield record, alert_id
 
-    def _findings(self, team: str) -> list[dict[str, Any]]:
+    def _findings(self, team: str) -> list[Mapping[str, Any]]:
         """Findings of the newest days, each once, as it was first found; and a gap that still lasts."""
         today = self.now().date()
         days = [
@@ -139,10 +137,10 @@ class Outbox:
             for day in self.lake.days(ALERTS, team)
             if 0 <= (today - day.day).days <= self.settings.alert_max_age_days
         ]
-        rows = self.lake.read_days(ALERTS, days).to_pylist()
+        rows: list[Mapping[str, Any]] = [*alerts_of(self.lake, days, self.settings.min_users_per_cluster)]
         gap = gap_today(self.lake, team, self.settings, self.now())
         rows += [row_of(gap)] if gap else []
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, Mapping[str, Any]] = {}
         for row in rows:
             found.setdefault(row["alert_id"], row)
         return list(found.values())

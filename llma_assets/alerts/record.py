@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, cast
 
 from llma_assets.alerts.webhook import Answer
+from llma_assets.labeling.suppression import suppress_message
 from llma_assets.lake import Lake
 from llma_assets.tables.alert_deliveries import ALERT_DELIVERIES, AlertDeliveryRow
 from llma_assets.team_day import TeamDay
@@ -48,11 +49,9 @@ class Delivery:
     delivered_at: datetime | None
     min_users: int | None = None
 
-    @property
-    def content(self) -> dict[str, Any]:
-        """The message as data."""
-        found: dict[str, Any] = json.loads(self.message)
-        return found
+    def content(self, min_users: int) -> dict[str, Any]:
+        """The message as data, as it may be sent under a minimum of distinct users."""
+        return suppress_message(json.loads(self.message), self.min_users, min_users)
 
     def is_due(self, now: datetime) -> bool:
         """Whether it waits for an attempt. One that was being sent when a process died waits like one that failed."""

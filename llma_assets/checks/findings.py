@@ -10,10 +10,10 @@ from typing import Any
 import dagster as dg
 
 from llma_assets.findings.finding import Kind
-from llma_assets.labeling.suppression import suppress_alert_row
 from llma_assets.lake import Lake
 from llma_assets.partitions import team_day_of, team_days_partitions
 from llma_assets.presentation.markdown import markdown_table
+from llma_assets.readers.cluster_names import alerts_of
 from llma_assets.readers.coverage import window_coverage
 from llma_assets.readers.run_facts import drift_of
 from llma_assets.readers.run_rows import runs_with_items
@@ -39,8 +39,7 @@ def _days(context: dg.AssetCheckExecutionContext) -> list[TeamDay]:
 
 def findings_result(lake: Lake, kind: Kind, team_days: Sequence[TeamDay], min_users: int = 0) -> dg.AssetCheckResult:
     """Warn of the findings of one kind; `min_users` is the minimum of distinct users."""
-    found = lake.read_days("cluster_alerts", team_days).to_pylist()
-    rows = [suppress_alert_row(row, min_users) for row in found if row["kind"] == kind]
+    rows = [row for row in alerts_of(lake, team_days, min_users) if row["kind"] == kind]
     table = markdown_table(
         ["day", "level", "finding", "since"],
         [[row["date"], row["level"], row["text"], row["since"]] for row in rows],

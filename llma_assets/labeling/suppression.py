@@ -17,19 +17,13 @@ def meets_minimum(row: Mapping[str, Any], min_users: int) -> bool:
     return (row["min_users"] or 0) >= min_users
 
 
-def suppress_title(row: Mapping[str, Any], min_users: int) -> str:
-    """The title of a row of `cluster_labels` as it may be shown."""
-    title: str = row["title"] if meets_minimum(row, min_users) or row["source"] == FIXED else CLUSTER_TITLE
-    return title
-
-
-def suppress_label_row(row: Row, min_users: int) -> Row:
+def suppress_label_row(row: Mapping[str, Any], min_users: int) -> Mapping[str, Any]:
     """A row of `cluster_labels` as it may be shown; fixed words, as of noise, stay."""
     if meets_minimum(row, min_users):
         return row
     reason = f"{Reason.LOWER_MINIMUM} ({row['min_users'] or 0} of {min_users})"
     label = suppressed_label(row["cluster_id"], reason, 1)
-    shown = row | {"previous_title": None}
+    shown = {**row, "previous_title": None}
     naming = row["theme_naming"]
     if naming is not None and (naming["source"], row["source"]) != (OF_CLUSTER, FIXED) and naming["source"] != FIXED:
         shown |= {
@@ -51,11 +45,11 @@ def suppress_label_row(row: Row, min_users: int) -> Row:
     }
 
 
-def suppress_alert_row(row: Row, min_users: int) -> Row:
+def suppress_alert_row(row: Mapping[str, Any], min_users: int) -> Mapping[str, Any]:
     """A row of `cluster_alerts` as it may be shown."""
     if meets_minimum(row, min_users) or row["title"] is None:
         return row
-    return row | {"title": CLUSTER_TITLE, "text": row["text"].replace(row["title"], CLUSTER_TITLE)}
+    return {**row, "title": CLUSTER_TITLE, "text": row["text"].replace(row["title"], CLUSTER_TITLE)}
 
 
 def suppress_message(content: Row, made_under: int | None, min_users: int) -> Row:

@@ -11,10 +11,9 @@ from llma_assets.errors import PartitionMissing
 from llma_assets.labeling.label import ClusterEvidence, Label
 from llma_assets.labeling.naming import NameReason, Origin, cosine_of, name_reason, origins
 from llma_assets.labeling.response import same_titles
-from llma_assets.labeling.suppression import meets_minimum
 from llma_assets.lake import Lake
+from llma_assets.readers.cluster_names import ClusterNames
 from llma_assets.readers.run_rows import RunKey, rows_of_run
-from llma_assets.tables.cluster_labels import CLUSTER_LABELS
 from llma_assets.tables.cluster_lineage import CLUSTER_LINEAGE, LineageEdgeRow
 from llma_assets.team_day import TeamDay
 
@@ -97,8 +96,8 @@ class EarlierNames:
     def _labels(self, edges: Sequence[LineageEdgeRow]) -> dict[int, Mapping[str, Any]]:
         """Labels of the earlier run, if it was named as it was when the edges were made."""
         earlier = RunKey.before(edges[0])
-        rows = rows_of_run(self.lake, CLUSTER_LABELS, earlier) if earlier else []
-        return {row["cluster_id"]: row for row in rows if meets_minimum(row, self.min_users)}
+        rows = ClusterNames(self.lake, self.min_users).meeting_minimum(earlier) if earlier else []
+        return {row["cluster_id"]: row for row in rows}
 
     def _centroid(self, team: str, day: date, run_id: str, cluster_id: int) -> list[float] | None:
         if (day, run_id) not in self._centroids:

@@ -8,11 +8,12 @@ import pyarrow as pa
 from llma_assets.clustering.result import NOISE
 from llma_assets.lake import Lake
 from llma_assets.lineage.edge import Change
-from llma_assets.readers.run_facts import subject_of, titles_of
+from llma_assets.readers.cluster_names import ClusterNames
+from llma_assets.readers.run_facts import subject_of
 from llma_assets.readers.run_rows import RunKey
 from llma_assets.vocabulary import MetricsKind
 
-Row = dict[str, Any]
+Rows = Sequence[Mapping[str, Any]]
 _CLUSTERS = pa.schema(
     [
         ("cluster", pa.string()), ("items", pa.int64()), ("share", pa.string()), ("change", pa.string()),
@@ -29,16 +30,14 @@ _CHANGES = pa.schema(
 _ORDER = (Change.BORN, Change.SPLIT, Change.MERGED, Change.DIED)
 
 
-def clusters_table(
-    runs: Sequence[Mapping[str, Any]], labels: Sequence[Row], metrics: Sequence[Row], edges: Sequence[Row]
-) -> pa.Table:
+def clusters_table(runs: Rows, labels: Rows, metrics: Rows, edges: Rows) -> pa.Table:
     """The clusters of a day's runs, trace level first, largest first, noise last.
 
     Args:
         runs: rows of `cluster_assignments`.
         labels, metrics, edges: rows of `cluster_labels`, `cluster_metrics` and `cluster_lineage`, of these runs.
     """
-    rows: list[Row] = []
+    rows: list[dict[str, Any]] = []
     for run in sorted(runs, key=subject_of, reverse=True):
         key = RunKey.of(run)
         measured = {row["cluster_id"]: row for row in key.rows(metrics) if row["kind"] == MetricsKind.CLUSTER}
@@ -63,9 +62,7 @@ def clusters_table(
     return pa.Table.from_pylist(rows, _CLUSTERS)
 
 
-def changes_table(
-    lake: Lake, runs: Sequence[Mapping[str, Any]], labels: Sequence[Row], edges: Sequence[Row], min_users: int = 0
-) -> pa.Table:
+def changes_table(lake: Lake, runs: Rows, labels: Rows, edges: Rows, min_users: int = 0) -> pa.Table:
     """What was born, split, merged and died since the run before; empty for a run that is compared with none.
 
     `before` counts the items of the earlier cluster: of that which died, or that a new one comes `out_of`.
@@ -73,13 +70,13 @@ def changes_table(
     Args:
         min_users: the minimum of distinct users, which `labels` meet.
     """
-    rows: list[Row] = []
+    rows: list[dict[str, Any]] = []
     for run in sorted(runs, key=subject_of, reverse=True):
         key = RunKey.of(run)
         titles = {row["cluster_id"]: row["title"] for row in key.rows(labels)}
         found = [edge for edge in key.rows(edges) if edge["change"] in _ORDER and edge["earlier_date"] is not None]
         before = RunKey.before(found[0]) if found else None
-        titles_before = titles_of(lake, before, min_users) if before else {}
+        titles_before = ClusterNames(lake, min_users).titles(before) if before else {}
         for edge in sorted(found, key=lambda one: (_ORDER.index(one["change"]), -(one["size"] or one["earlier_size"]))):
             was = titles_before.get(edge["earlier_cluster_id"])
             has_died = edge["cluster_id"] is None

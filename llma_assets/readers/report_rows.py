@@ -15,11 +15,11 @@ from llma_assets.explorer.report import RunData
 from llma_assets.labeling.suppression import meets_minimum
 from llma_assets.lake import Lake
 from llma_assets.lineage.identity import lineage_id
+from llma_assets.readers.cluster_names import ClusterNames
 from llma_assets.readers.lineage_chain import PassedRun, way_back
 from llma_assets.readers.run_rows import RunKey, rows_of_run
 from llma_assets.stages.cluster_metrics import FIGURES, metrics_rows, with_common_names
 from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
-from llma_assets.tables.cluster_labels import CLUSTER_LABELS
 from llma_assets.tables.cluster_lineage import CLUSTER_LINEAGE
 from llma_assets.tables.cluster_metrics import CLUSTER_METRICS
 from llma_assets.team_day import TeamDay
@@ -60,7 +60,7 @@ class ReportRows:
             PartitionMissing: the day's labels or lineage were never written, or are of other clusters.
         """
         key = RunKey.of(run)
-        labels = rows_of_run(self.lake, CLUSTER_LABELS, key)
+        labels = self._names.of_run(key)
         if not labels:
             raise PartitionMissing(f"cluster_labels {team_day} name other clusters; run cluster_labels first")
         if not all(meets_minimum(row, self.min_users) for row in labels):
@@ -87,13 +87,16 @@ class ReportRows:
             warnings=list(self.findings(run)),
         )
 
+    @property
+    def _names(self) -> ClusterNames:
+        return ClusterNames(self.lake, self.min_users)
+
     def _snapshot(self, passed: PassedRun) -> Snapshot:
         run_id, day = passed.run.clustering_run_id, passed.run.team_day
         runs = rows_of_run(self.lake, CLUSTER_ASSIGNMENTS, passed.run, _SNAPSHOT)
         if not runs:
             raise PartitionMissing(f"cluster_assignments {day} holds other clusters than it did; run it again")
         (run,) = runs
-        labels = rows_of_run(self.lake, CLUSTER_LABELS, passed.run)
         metrics = rows_of_run(self.lake, CLUSTER_METRICS, passed.run)
         sizes = {one["cluster_id"]: one["size"] for one in run["clusters"]}
         if run["items_noise"]:
@@ -104,9 +107,7 @@ class ReportRows:
             day=day.day,
             items=run["items_analyzed"],
             sizes=sizes,
-            titles={
-                row["cluster_id"]: self._clean(row["title"]) for row in labels if meets_minimum(row, self.min_users)
-            },
+            titles={row["cluster_id"]: self._clean(row["title"]) for row in self._names.meeting_minimum(passed.run)},
             since={c: Since(*since) for c, since in (own | passed.lineage_of).items()},
             metrics={
                 c: row for row in metrics if row["kind"] == MetricsKind.CLUSTER and (c := row["cluster_id"]) is not None

@@ -10,18 +10,16 @@ import numpy as np
 from llma_assets.errors import PartitionMissing
 from llma_assets.findings.drift import Drift, drift
 from llma_assets.findings.facts import ClusterFacts, RunFacts
-from llma_assets.labeling.suppression import suppress_title
 from llma_assets.lake import Lake
+from llma_assets.readers.cluster_names import ClusterNames
 from llma_assets.readers.lineage_chain import lineages
 from llma_assets.readers.run_rows import RunKey, rows_of_run
 from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS, ClusteringRunRow
-from llma_assets.tables.cluster_labels import CLUSTER_LABELS
 from llma_assets.tables.cluster_lineage import CLUSTER_LINEAGE
 from llma_assets.tables.cluster_metrics import CLUSTER_METRICS
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import MetricsKind
 
-_LABELS = ["cluster_id", "title", "source", "min_users"]
 _METRICS = ["kind", "cluster_id", "error_count"]
 _EDGES = ["team_id", "cluster_id", "earlier_cluster_id", "earlier_date", "earlier_clustering_run_id"]
 _EDGES += ["earlier_content_hash"]
@@ -40,7 +38,7 @@ def run_facts(
         PartitionMissing: the day's labels, metrics or lineage were never written, or are of other clusters.
     """
     for run in runs:
-        titles = titles_of(lake, RunKey.of(run), min_users)
+        titles = ClusterNames(lake, min_users).titles(RunKey.of(run))
         metrics = rows_of_run(lake, CLUSTER_METRICS, RunKey.of(run), _METRICS)
         errors = {row["cluster_id"]: row["error_count"] for row in metrics if row["kind"] == MetricsKind.CLUSTER}
         for table, found in (("cluster_labels", titles), ("cluster_metrics", errors)):
@@ -81,12 +79,6 @@ def _facts(
         items_by_day=dict(sum(days.values(), Counter())),
         clusters=clusters,
     )
-
-
-def titles_of(lake: Lake, run: RunKey, min_users: int) -> dict[int, str]:
-    """The name of each cluster, as far as it meets the minimum of users."""
-    rows = rows_of_run(lake, CLUSTER_LABELS, run, _LABELS)
-    return {row["cluster_id"]: suppress_title(row, min_users) for row in rows}
 
 
 def subject_of(run: Mapping[str, Any]) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 from llma_assets.emission.cluster_event import cluster_events
 from llma_assets.errors import PartitionMissing
-from llma_assets.labeling.suppression import suppress_label_row
 from llma_assets.lake import Lake
+from llma_assets.readers.cluster_names import ClusterNames
 from llma_assets.readers.day_tables import changes_table, clusters_table
 from llma_assets.readers.lineage_chain import lineages
 from llma_assets.readers.run_rows import RunKey, runs_with_items
@@ -50,8 +50,7 @@ class EmitEvents:
         with self.lake.lock(TABLE, team_day):
             version = self.lake.source_version("cluster_assignments", team_day) or ""
             assignments = self.lake.read("cluster_assignments", team_day)
-            found = self.lake.read("cluster_labels", team_day).to_pylist()
-            labels = [suppress_label_row(row, self.min_users) for row in found]
+            labels = ClusterNames(self.lake, self.min_users).of_day(team_day)
             runs = runs_with_items(assignments)
             metrics = self.lake.read("cluster_metrics", team_day).to_pylist()
             edges = self.lake.read("cluster_lineage", team_day).to_pylist()
