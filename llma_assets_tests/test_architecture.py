@@ -9,7 +9,7 @@ import pytest
 import llma_assets
 
 ROOT = Path(llma_assets.__file__).parent
-PURE = ["traces", "summarization", "clustering", "labeling", "lineage", "emission", "explorer", "findings"]
+PURE = ["traces", "summarization", "clustering", "labeling", "lineage", "emission", "explorer", "findings", "tables"]
 ALLOWED_OUTSIDE = {"numpy", "scipy", "sklearn", "hdbscan", "umap", "threadpoolctl", "orjson", "pyarrow"}
 FORBIDDEN_STANDARD = {
     "os",

@@ -13,6 +13,10 @@ from llma_assets.clustering.result import NOISE
 from llma_assets.emission.identity import event_uuid
 from llma_assets.emission.metrics import METRIC_NAMES
 from llma_assets.errors import InputRejected
+from llma_assets.tables.cluster_assignments import ClusteringRunRow, ClusterItemRow
+from llma_assets.tables.cluster_events import ClusterEventRow
+from llma_assets.tables.cluster_labels import ClusterLabelRow
+from llma_assets.tables.cluster_metrics import ClusterMetricsRow
 from llma_assets.vocabulary import MetricsKind
 
 MAX_EVENT_BYTES = 900 * 1024
@@ -21,12 +25,12 @@ Json = dict[str, Any]
 
 
 def cluster_events(
-    run: Mapping[str, Any],
-    labels: Mapping[int, Mapping[str, Any]],
-    metrics: Sequence[Mapping[str, Any]],
+    run: ClusteringRunRow,
+    labels: Mapping[int, ClusterLabelRow],
+    metrics: Sequence[ClusterMetricsRow],
     max_bytes: int = MAX_EVENT_BYTES,
     lineages: Mapping[int, Mapping[str, str | None]] | None = None,
-) -> list[Json]:
+) -> list[ClusterEventRow]:
     """The events of one clustering run: rows for the table `cluster_events`.
 
     Args:
@@ -51,13 +55,13 @@ def cluster_events(
 
 
 def _clusters(
-    run: Mapping[str, Any],
-    labels: Mapping[int, Any],
-    metrics: Mapping[int, Json],
+    run: ClusteringRunRow,
+    labels: Mapping[int, ClusterLabelRow],
+    metrics: Mapping[int | None, Json],
     lineages: Mapping[int, Mapping[str, str | None]],
 ) -> Iterator[Json]:
     """Clusters by ascending id, noise last, each with its items by rank."""
-    members: dict[int, list[Mapping[str, Any]]] = {}
+    members: dict[int, list[ClusterItemRow]] = {}
     for item in run["items"]:
         members.setdefault(item["cluster_id"], []).append(item)
     shapes = {one["cluster_id"]: one for one in run["clusters"]}
@@ -67,7 +71,7 @@ def _clusters(
             raise InputRejected(f"{run['clustering_run_id']}: cluster {cluster_id} has no label")
         if cluster_id not in metrics:
             raise InputRejected(f"{run['clustering_run_id']}: cluster {cluster_id} has no metrics")
-        label, shape = labels[cluster_id], shapes.get(cluster_id, {})
+        label, shape = labels[cluster_id], shapes.get(cluster_id)
         yield {
             "cluster_id": cluster_id,
             "size": len(items),
@@ -75,39 +79,39 @@ def _clusters(
             "description": label["description"],
             "traces": {item["item_id"]: _entry(item) for item in items},
             "trace_ids": [item["trace_id"] for item in items],
-            "centroid": [round(float(value), 6) for value in shape.get("centroid", [])],
-            "centroid_x": shape.get("centroid_x", _mean([item["x"] for item in items])),
-            "centroid_y": shape.get("centroid_y", _mean([item["y"] for item in items])),
+            "centroid": [round(float(value), 6) for value in shape["centroid"]] if shape else [],
+            "centroid_x": shape["centroid_x"] if shape else _mean([item["x"] for item in items]),
+            "centroid_y": shape["centroid_y"] if shape else _mean([item["y"] for item in items]),
             "metrics": metrics[cluster_id],
             "label_source": label["source"],
             "keywords": list(label["keywords"]),
             "lineage_id": lineages.get(cluster_id, {}).get("lineage_id"),
             "change": lineages.get(cluster_id, {}).get("change"),
-            "theme_id": label.get("theme_id"),
-            "theme_title": label.get("theme_title"),
+            "theme_id": label["theme_id"],
+            "theme_title": label["theme_title"],
         }
 
 
-def _themes(labels: Mapping[int, Mapping[str, Any]], metrics: Mapping[int, Json]) -> list[Json]:
+def _themes(labels: Mapping[int, ClusterLabelRow], metrics: Mapping[int | None, Json]) -> list[Json]:
     """The run's themes by id; empty where its clusters were named before there were any."""
-    named = {label["theme_id"]: label for label in labels.values() if label.get("theme_id") is not None}
+    named = {label["theme_id"]: label for label in labels.values() if label["theme_id"] is not None}
     return [
         {
             "theme_id": theme_id,
             "title": named[theme_id]["theme_title"],
             "description": named[theme_id]["theme_description"],
-            "size": sum(label["size"] for label in labels.values() if label.get("theme_id") == theme_id),
+            "size": sum(label["size"] for label in labels.values() if label["theme_id"] == theme_id),
             "metrics": metrics.get(theme_id),
         }
         for theme_id in sorted(named)
     ]
 
 
-def _figures(row: Mapping[str, Any]) -> Json:
+def _figures(row: ClusterMetricsRow) -> Json:
     return {name: row[name] for name in METRIC_NAMES}
 
 
-def _entry(item: Mapping[str, Any]) -> Json:
+def _entry(item: ClusterItemRow) -> Json:
     return {
         "distance_to_centroid": item["distance_to_centroid"],
         "rank": item["rank"],
@@ -119,7 +123,7 @@ def _entry(item: Mapping[str, Any]) -> Json:
     }
 
 
-def _run_properties(run: Mapping[str, Any]) -> Json:
+def _run_properties(run: ClusteringRunRow) -> Json:
     params = json.loads(run["params"]) | {"seed": run["seed"], "algorithm_version": run["algorithm_version"]}
     properties = {
         "$ai_clustering_run_id": run["clustering_run_id"],
@@ -183,7 +187,7 @@ def _pieces(cluster: Json, room: int) -> Iterator[tuple[Json, int]]:
     yield bare | {"traces": piece, "trace_ids": ids}, size
 
 
-def _envelope(run: Mapping[str, Any], shared: Json, clusters: Sequence[Json], part: int, parts: int) -> Json:
+def _envelope(run: ClusteringRunRow, shared: Json, clusters: Sequence[Json], part: int, parts: int) -> Json:
     """The event as it goes over the wire."""
     return {
         "uuid": event_uuid(run["clustering_run_id"], part),
@@ -194,17 +198,22 @@ def _envelope(run: Mapping[str, Any], shared: Json, clusters: Sequence[Json], pa
     }
 
 
-def _row(run: Mapping[str, Any], shared: Json, clusters: list[Json], part: int, parts: int, max_bytes: int) -> Json:
+def _row(
+    run: ClusteringRunRow, shared: Json, clusters: list[Json], part: int, parts: int, max_bytes: int
+) -> ClusterEventRow:
     event = _envelope(run, shared, clusters, part, parts)
     size = _size(event)
     if size > max_bytes:
         raise InputRejected(f"{run['clustering_run_id']} part {part}: {size} bytes, allowed are {max_bytes}")
-    return event | {
+    return {
         "team_id": run["team_id"],
         "date": run["date"],
         "clustering_run_id": run["clustering_run_id"],
         "part": part,
         "parts": parts,
+        "uuid": event["uuid"],
+        "event": event["event"],
+        "distinct_id": event["distinct_id"],
         "timestamp": run["window_end"],
         "properties": _dumps(event["properties"]).decode(),
     }

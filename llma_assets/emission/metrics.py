@@ -12,15 +12,18 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llma_assets.tables.cluster_metrics import FigureColumns, LiftRow, MetricColumns, UsedRow
+from llma_assets.tables.trace_summaries import TraceSummaryRow
+
 # Models and tools that are told of one group; a run of more is rare, and its tail explains nothing.
 MAX_USED = 10
 # Figures whose lift is told.
-LIFTED = (
+_Lifted = Literal[
     "avg_cost",
     "avg_latency",
     "p95_latency",
@@ -28,8 +31,9 @@ LIFTED = (
     "avg_generations",
     "cost_per_million_tokens",
     "error_rate",
-)
-FIGURES = (
+]
+LIFTED: tuple[_Lifted, ...] = get_args(_Lifted)
+_Figure = Literal[
     "item_count",
     "avg_cost",
     "total_cost",
@@ -43,12 +47,13 @@ FIGURES = (
     "error_count",
     "error_rate",
     "distinct_users",
-)
-METRIC_NAMES = (*FIGURES, "models", "tools", "lift")
+]
+FIGURES: tuple[_Figure, ...] = get_args(_Figure)
+_Metric = Literal[_Figure, "models", "tools", "lift"]
+METRIC_NAMES: tuple[_Metric, ...] = get_args(_Metric)
 # Decimals: dollars, seconds, and counts or shares.
 _DOLLAR_DIGITS, _SECOND_DIGITS, _DIGITS = 10, 6, 6
 
-Metrics = dict[str, Any]
 _Floats = NDArray[np.float64]
 
 
@@ -73,13 +78,13 @@ class Traffic:
     tools: tuple[tuple[str, ...], ...]
 
     @classmethod
-    def of(cls, items: Iterable[Mapping[str, Any]]) -> "Traffic":
+    def of(cls, items: Iterable[TraceSummaryRow]) -> "Traffic":
         """Columns of rows of `trace_summaries`. A value that is not finite counts as null."""
         rows = list(items)
         return cls(
             cost=_column(row["item_cost_usd"] for row in rows),
             latency=_column(row["item_latency_s"] for row in rows),
-            tokens=_column(_tokens(row) for row in rows),
+            tokens=_column(tokens_of(row) for row in rows),
             generations=_column(row["item_generation_count"] for row in rows),
             failed=np.array([row["item_error_count"] > 0 for row in rows], dtype=bool),
             users=tuple(row["item_user"] for row in rows),
@@ -91,7 +96,7 @@ class Traffic:
         return len(self.failed)
 
 
-def metrics_of_groups(traffic: Traffic, groups: Sequence[Sequence[int]]) -> list[Metrics]:
+def metrics_of_groups(traffic: Traffic, groups: Sequence[Sequence[int]]) -> list[MetricColumns]:
     """The metrics of each group of items.
 
     Args:
@@ -112,19 +117,20 @@ def metrics_of_groups(traffic: Traffic, groups: Sequence[Sequence[int]]) -> list
     return [_metrics(traffic, np.asarray(group, dtype=np.intp), used) for group in groups]
 
 
-def _metrics(traffic: Traffic, group: NDArray[np.intp], used: Mapping[str, Counter[str]]) -> Metrics:
+def _metrics(traffic: Traffic, group: NDArray[np.intp], used: Mapping[str, Counter[str]]) -> MetricColumns:
     is_rest = np.ones(len(traffic), dtype=bool)
     is_rest[group] = False
     own, others = _figures(traffic, group), _figures(traffic, np.flatnonzero(is_rest))
-    return own | {
+    return {
+        **own,
         "distinct_users": len({traffic.users[n] for n in group} - {None}),
         "models": _used([traffic.models[n] for n in group], used["models"], len(traffic)),
         "tools": _used([traffic.tools[n] for n in group], used["tools"], len(traffic)),
-        "lift": {name: _ratio(own[name], others[name]) for name in LIFTED},
+        "lift": _lift(own, others),
     }
 
 
-def _figures(traffic: Traffic, group: NDArray[np.intp]) -> Metrics:
+def _figures(traffic: Traffic, group: NDArray[np.intp]) -> FigureColumns:
     cost, latency, tokens = traffic.cost[group], traffic.latency[group], traffic.tokens[group]
     errors, items = int(traffic.failed[group].sum()), len(group)
     columns = (cost, latency, tokens, traffic.generations[group])
@@ -147,7 +153,14 @@ def _figures(traffic: Traffic, group: NDArray[np.intp]) -> Metrics:
     }
 
 
-def _used(names: Sequence[tuple[str, ...]], in_run: Counter[str], items_in_run: int) -> list[Metrics]:
+def _lift(own: FigureColumns, others: FigureColumns) -> LiftRow:
+    lift = cast("LiftRow", {})
+    for name in LIFTED:
+        lift[name] = _ratio(own[name], others[name])
+    return lift
+
+
+def _used(names: Sequence[tuple[str, ...]], in_run: Counter[str], items_in_run: int) -> list[UsedRow]:
     """The commonest names of a group, with their share of its items, and that over the rest's share."""
     rest = items_in_run - len(names)
     commonest = sorted(_counted(names).items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_USED]
@@ -166,7 +179,8 @@ def _counted(names: Iterable[tuple[str, ...]]) -> Counter[str]:
     return Counter(name for of_item in names for name in of_item)
 
 
-def _tokens(row: Mapping[str, Any]) -> int | None:
+def tokens_of(row: TraceSummaryRow) -> int | None:
+    """Input and output tokens of an item together."""
     given, answered = row["item_input_tokens"], row["item_output_tokens"]
     return None if given is None and answered is None else (given or 0) + (answered or 0)
 

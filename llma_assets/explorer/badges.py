@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llma_assets.lineage.edge import Change
+from llma_assets.tables.cluster_metrics import ClusterMetricsRow
 
 # Fewer items are chance rather than news.
 NEW_MIN_ITEMS = 10
@@ -15,7 +16,7 @@ ERROR_MIN_ITEMS = 3
 
 
 def badges(
-    change: str | None, size: int, share: float, earlier: Mapping[str, Any] | None, metrics: Mapping[str, Any]
+    change: str | None, size: int, share: float, earlier: Mapping[str, Any] | None, metrics: ClusterMetricsRow | None
 ) -> list[str]:
     """`new`, `grown`, `shrunk`, `errors`: those that a cluster deserves.
 
@@ -32,7 +33,6 @@ def badges(
             found.append("grown")
         elif share <= earlier["share"] / GROWN_FACTOR:
             found.append("shrunk")
-    errors, rate = metrics.get("error_count") or 0, metrics.get("error_rate") or 0.0
-    if errors >= ERROR_MIN_ITEMS and rate >= ERROR_RATE:
+    if metrics and metrics["error_count"] >= ERROR_MIN_ITEMS and (metrics["error_rate"] or 0.0) >= ERROR_RATE:
         found.append("errors")
     return found

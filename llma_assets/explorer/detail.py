@@ -2,11 +2,12 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 
 from llma_assets.explorer.flow import parse_flow
+from llma_assets.tables.trace_summaries import NoteRow, TraceSummaryRow
 from llma_assets.traces.safe_text import clean
 
 # A longer text is shown by the lines that its summary refers to; `llma trace` has all of it.
@@ -37,7 +38,7 @@ class Omitted(StrEnum):
 
 
 def detail(
-    summary: Mapping[str, Any], lines: Sequence[Line] | None = None, line_count: int = 0, omitted: Omitted | None = None
+    summary: TraceSummaryRow, lines: Sequence[Line] | None = None, line_count: int = 0, omitted: Omitted | None = None
 ) -> Json:
     """The detail of one item.
 
@@ -79,7 +80,7 @@ def numbered_lines(text: str) -> list[Line]:
     return [(int(match[1]), match[2]) for match in matches if match]
 
 
-def excerpt(lines: Sequence[Line], summary: Mapping[str, Any], line_count: int) -> list[Line]:
+def excerpt(lines: Sequence[Line], summary: TraceSummaryRow, line_count: int) -> list[Line]:
     """The lines that a summary refers to, with `CONTEXT_LINES` around them."""
     numbers = [number for number, _ in lines]
     wanted: set[int] = set()
@@ -90,10 +91,10 @@ def excerpt(lines: Sequence[Line], summary: Mapping[str, Any], line_count: int) 
     return [lines[place] for place in sorted(wanted)]
 
 
-def _all_refs(summary: Mapping[str, Any], line_count: int) -> Iterable[list[int]]:
+def _all_refs(summary: TraceSummaryRow, line_count: int) -> Iterable[list[int]]:
     for note in [*summary["summary_bullets"], *summary["interesting_notes"]]:
         yield from line_refs(note["line_refs"], line_count)
 
 
-def _note(note: Mapping[str, str], line_count: int) -> Json:
+def _note(note: NoteRow, line_count: int) -> Json:
     return {"text": clean(note["text"])[:MAX_NOTE_CHARS], "refs": line_refs(note["line_refs"], line_count)}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from llma_assets.clustering.result import NOISE
 from llma_assets.emission.metrics import FIGURES
@@ -11,15 +11,19 @@ from llma_assets.explorer.badges import badges
 from llma_assets.explorer.content import Content
 from llma_assets.explorer.items import name_of
 from llma_assets.lineage.edge import Change
+from llma_assets.tables.cluster_assignments import ClusteringRunRow
+from llma_assets.tables.cluster_labels import ClusterLabelRow
+from llma_assets.tables.cluster_lineage import LineageEdgeRow
+from llma_assets.tables.cluster_metrics import CLUSTER_METRICS, ClusterMetricsRow
 from llma_assets.traces.safe_text import clean, one_line
 
 MAX_TITLE_CHARS = 200
 MAX_DESCRIPTION_CHARS = 4_000
 
 Json = dict[str, Any]
-Row = Mapping[str, Any]
 
-_USED = ("models", "tools")
+_USED: tuple[Literal["models", "tools"], ...] = ("models", "tools")
+_UNMEASURED = CLUSTER_METRICS.blank()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Snapshot:
     sizes: Mapping[int, int]
     titles: Mapping[int, str]
     since: Mapping[int, Since]
-    metrics: Mapping[int, Row] = field(default_factory=dict)
+    metrics: Mapping[int, ClusterMetricsRow] = field(default_factory=dict)
 
     def share(self, cluster_id: int) -> float:
         """Of the items of the run, the part in a cluster, 0 to 1."""
@@ -58,17 +62,17 @@ class Snapshot:
         return next((c for c, since in self.since.items() if since.lineage_id == lineage_id and c in self.sizes), None)
 
 
-def cluster_order(run: Row) -> list[int]:
+def cluster_order(run: ClusteringRunRow) -> list[int]:
     """Ids of the clusters that hold items, largest first, noise last."""
     sizes = _sizes(run)
     return sorted(sizes, key=lambda c: (c == NOISE, -sizes[c], c))
 
 
 def clusters(
-    run: Row,
-    labels: Mapping[int, Row],
-    metrics: Mapping[int, Row],
-    edges: Sequence[Row],
+    run: ClusteringRunRow,
+    labels: Mapping[int, ClusterLabelRow],
+    metrics: Mapping[int, ClusterMetricsRow],
+    edges: Sequence[LineageEdgeRow],
     history: Sequence[Snapshot],
     content: Content,
 ) -> list[Json]:
@@ -86,44 +90,49 @@ def clusters(
     means = _means(run)
     told = []
     for cluster_id in cluster_order(run):
-        label, own = labels[cluster_id], metrics.get(cluster_id, {})
+        label, own = labels[cluster_id], metrics.get(cluster_id)
         change, earlier_size = _change(edges, cluster_id)
         since = now.since.get(cluster_id, Since(None, None))
         size, share = now.sizes[cluster_id], now.share(cluster_id)
-        shape = shapes.get(cluster_id, {})
-        x, y = means[cluster_id]
+        shape = shapes.get(cluster_id)
+        x, y = (shape["centroid_x"], shape["centroid_y"]) if shape else means[cluster_id]
         told.append(
             {
                 "cluster_id": cluster_id,
-                "theme_id": label.get("theme_id"),
+                "theme_id": label["theme_id"],
                 "title": one_line(label["title"], MAX_TITLE_CHARS),
                 "description": "" if content == Content.NONE else clean(label["description"])[:MAX_DESCRIPTION_CHARS],
                 "size": size,
                 "share": share,
                 "keywords": [] if content == Content.NONE else [one_line(word, 80) for word in label["keywords"]],
                 "label_source": label["source"],
-                "name_reason": label.get("name_reason"),
+                "name_reason": label["name_reason"],
                 "lineage_id": since.lineage_id,
                 "first_seen": None if since.first_seen is None else since.first_seen.isoformat(),
                 "change": change,
-                "previous_title": _line_or_none(label.get("previous_title")),
+                "previous_title": _line_or_none(label["previous_title"]),
                 "earlier_size": earlier_size,
                 "badges": badges(_news(edges, change), size, share, _before(history, since.lineage_id), own),
                 "metrics": metrics_of(own),
                 "trend": trend(history, since.lineage_id),
-                "x": round(shape.get("centroid_x", x), 4),
-                "y": round(shape.get("centroid_y", y), 4),
+                "x": round(x, 4),
+                "y": round(y, 4),
             }
         )
     return told
 
 
-def themes(run: Row, labels: Iterable[Row], metrics: Mapping[int, Row], content: Content) -> list[Json]:
+def themes(
+    run: ClusteringRunRow,
+    labels: Iterable[ClusterLabelRow],
+    metrics: Mapping[int, ClusterMetricsRow],
+    content: Content,
+) -> list[Json]:
     """The themes of a run by id; none where nothing groups its clusters."""
     told: dict[int, Json] = {}
     items = run["items_analyzed"]
     for label in labels:
-        if label.get("theme_id") is None:
+        if label["theme_id"] is None:
             continue
         theme = told.setdefault(
             label["theme_id"],
@@ -134,7 +143,7 @@ def themes(run: Row, labels: Iterable[Row], metrics: Mapping[int, Row], content:
                 if content == Content.NONE
                 else clean(label["theme_description"] or "")[:MAX_DESCRIPTION_CHARS],
                 "size": 0,
-                "metrics": metrics_of(metrics.get(label["theme_id"], {})),
+                "metrics": metrics_of(metrics.get(label["theme_id"])),
             },
         )
         theme["size"] += label["size"]
@@ -143,7 +152,7 @@ def themes(run: Row, labels: Iterable[Row], metrics: Mapping[int, Row], content:
     return [told[theme_id] for theme_id in sorted(told)]
 
 
-def gone(edges: Sequence[Row], history: Sequence[Snapshot]) -> list[Json]:
+def gone(edges: Sequence[LineageEdgeRow], history: Sequence[Snapshot]) -> list[Json]:
     """Clusters of the run before that no cluster of this one goes on from, largest first."""
     if len(history) < 2:
         return []
@@ -157,7 +166,7 @@ def gone(edges: Sequence[Row], history: Sequence[Snapshot]) -> list[Json]:
             "lineage_id": before.since[one].lineage_id if one in before.since else None,
         }
         for one in ids
-        if one in before.sizes
+        if one is not None and one in before.sizes
     ]
     return sorted(told, key=lambda one: (-one["size"], one["title"]))
 
@@ -175,7 +184,7 @@ def earlier(history: Sequence[Snapshot]) -> list[Json]:
                     "size": one.sizes[c],
                     "share": one.share(c),
                     "lineage_id": one.since[c].lineage_id if c in one.since else None,
-                    "metrics": {name: one.metrics.get(c, {}).get(name) for name in FIGURES},
+                    "metrics": _figures(one.metrics.get(c) or _UNMEASURED),
                 }
                 for c in sorted(one.sizes, key=lambda c: (c == NOISE, -one.sizes[c], c))
             ],
@@ -192,16 +201,21 @@ def trend(history: Sequence[Snapshot], lineage_id: str | None) -> list[Json]:
     ]
 
 
-def metrics_of(row: Row) -> Json:
+def metrics_of(row: ClusterMetricsRow | None) -> Json:
     """A row of `cluster_metrics` as the explorer reads it; what is not known is null."""
+    row = row or _UNMEASURED
     return {
-        **{name: row.get(name) for name in FIGURES},
-        **{name: [{**used, "name": name_of(used["name"])} for used in row.get(name) or []] for name in _USED},
-        "lift": dict(row.get("lift") or {}),
+        **_figures(row),
+        **{name: [{**used, "name": name_of(used["name"] or "")} for used in row[name] or []] for name in _USED},
+        "lift": dict(row["lift"] or {}),
     }
 
 
-def _change(edges: Sequence[Row], cluster_id: int) -> tuple[str | None, int | None]:
+def _figures(row: ClusterMetricsRow) -> Json:
+    return {name: row[name] for name in FIGURES}
+
+
+def _change(edges: Sequence[LineageEdgeRow], cluster_id: int) -> tuple[str | None, int | None]:
     """How the cluster came to be, and the size of the earlier cluster that most of it comes from."""
     own = [edge for edge in edges if edge["cluster_id"] == cluster_id]
     if not own:
@@ -211,7 +225,7 @@ def _change(edges: Sequence[Row], cluster_id: int) -> tuple[str | None, int | No
     return str(first["change"]), first["earlier_size"]
 
 
-def _news(edges: Sequence[Row], change: str | None) -> str | None:
+def _news(edges: Sequence[LineageEdgeRow], change: str | None) -> str | None:
     """The change, unless there was no run to compare with: then everything is born, and nothing is news."""
     return change if any(edge["earlier_date"] is not None for edge in edges) else None
 
@@ -223,14 +237,14 @@ def _before(history: Sequence[Snapshot], lineage_id: str | None) -> Json | None:
     return None if cluster_id is None else {"size": history[1].sizes[cluster_id], "share": history[1].share(cluster_id)}
 
 
-def _sizes(run: Row) -> dict[int, int]:
+def _sizes(run: ClusteringRunRow) -> dict[int, int]:
     sizes: dict[int, int] = {}
     for item in run["items"]:
         sizes[item["cluster_id"]] = sizes.get(item["cluster_id"], 0) + 1
     return sizes
 
 
-def _means(run: Row) -> dict[int, tuple[float, float]]:
+def _means(run: ClusteringRunRow) -> dict[int, tuple[float, float]]:
     """The middle of each cluster's items on the map; noise has no centroid of its own."""
     sums: dict[int, list[float]] = {}
     for item in run["items"]:

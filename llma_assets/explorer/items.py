@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from llma_assets.clustering.result import NOISE
+from llma_assets.emission.metrics import tokens_of
 from llma_assets.explorer.content import Content
+from llma_assets.tables.cluster_assignments import ClusteringRunRow, ClusterItemRow
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES, TraceSummaryRow
 from llma_assets.traces.safe_text import one_line
 
 MAX_TITLE_CHARS = 200
@@ -15,8 +18,7 @@ MAX_NAME_CHARS = 100
 # Names in a dictionary; a run of more is rare, and its tail explains nothing.
 MAX_NAMES = 500
 
-Json = dict[str, Any]
-Row = Mapping[str, Any]
+_UNKNOWN = TRACE_SUMMARIES.blank()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,13 @@ class ItemColumns:
     users: int
 
 
-def in_order(run: Row, cluster_order: Sequence[int]) -> list[Row]:
+def in_order(run: ClusteringRunRow, cluster_order: Sequence[int]) -> list[ClusterItemRow]:
     """The items of a run by cluster, as `cluster_order` says, then by rank."""
     place = {cluster_id: number for number, cluster_id in enumerate(cluster_order)}
     return sorted(run["items"], key=lambda item: (place[item["cluster_id"]], item["rank"], item["item_id"]))
 
 
-def by_importance(items: Sequence[Row], cluster_order: Sequence[int]) -> list[int]:
+def by_importance(items: Sequence[ClusterItemRow], cluster_order: Sequence[int]) -> list[int]:
     """Places of items, the first of each cluster first, then the second of each; noise behind clusters."""
     place = {cluster_id: number for number, cluster_id in enumerate(cluster_order)}
     seen: Counter[int] = Counter()
@@ -53,7 +55,10 @@ def by_importance(items: Sequence[Row], cluster_order: Sequence[int]) -> list[in
 
 
 def item_columns(
-    items: Sequence[Row], summaries: Mapping[str, Row], places: Sequence[list[int] | None], content: Content
+    items: Sequence[ClusterItemRow],
+    summaries: Mapping[str, TraceSummaryRow],
+    places: Sequence[list[int] | None],
+    content: Content,
 ) -> ItemColumns:
     """The columns of `items`.
 
@@ -63,11 +68,12 @@ def item_columns(
         places: chunk and index of each item's detail, or None.
         content: what the page may tell.
     """
-    rows = [summaries.get(item["item_id"], {}) for item in items]
-    models, tools = (_names(row.get(name) for row in rows) for name in ("item_models", "item_tools"))
-    users = {user: number for number, user in enumerate(dict.fromkeys(_known(rows, "item_user")))}
+    rows = [summaries.get(item["item_id"], _UNKNOWN) for item in items]
+    models, tools = _names(row["item_models"] for row in rows), _names(row["item_tools"] for row in rows)
+    known = dict.fromkeys(row["item_user"] for row in rows if row["item_user"] is not None)
+    users: dict[str | None, int] = {user: number for number, user in enumerate(known)}
     named = content != Content.NONE
-    columns = {
+    columns: dict[str, list[Any]] = {
         "id": [item["item_id"] if named else str(n) for n, item in enumerate(items, 1)],
         "trace": [item["trace_id"] if named and item["trace_id"] != item["item_id"] else 0 for item in items],
         "cluster": [item["cluster_id"] for item in items],
@@ -76,13 +82,13 @@ def item_columns(
         "y": [round(item["y"], 4) for item in items],
         "t": [int(item["trace_timestamp"].timestamp()) for item in items],
         "title": [title_of(row) if named else None for row in rows],
-        "cost": [_short(row.get("item_cost_usd")) for row in rows],
-        "latency": [_short(row.get("item_latency_s")) for row in rows],
+        "cost": [_short(row["item_cost_usd"]) for row in rows],
+        "latency": [_short(row["item_latency_s"]) for row in rows],
         "tokens": [tokens_of(row) for row in rows],
-        "errors": [row.get("item_error_count") or 0 for row in rows],
-        "user": [users.get(row.get("item_user")) if named else None for row in rows],
-        "models": [_indices(row.get("item_models"), models) for row in rows],
-        "tools": [_indices(row.get("item_tools"), tools) for row in rows],
+        "errors": [row["item_error_count"] or 0 for row in rows],
+        "user": [users.get(row["item_user"]) if named else None for row in rows],
+        "models": [_indices(row["item_models"], models) for row in rows],
+        "tools": [_indices(row["item_tools"], tools) for row in rows],
         "distance": [round(item["distance_to_centroid"], 4) for item in items],
         "borderline": [int(bool(item["raw_noise"]) and item["cluster_id"] != NOISE) for item in items],
         "detail": list(places),
@@ -90,21 +96,15 @@ def item_columns(
     return ItemColumns(columns, list(map(name_of, models)), list(map(name_of, tools)), len(users))
 
 
-def title_of(summary: Row) -> str | None:
+def title_of(summary: TraceSummaryRow) -> str | None:
     """The title of an item on one printable line."""
-    title = summary.get("title")
+    title = summary["title"]
     return None if title is None else one_line(title, MAX_TITLE_CHARS)
 
 
 def name_of(name: str) -> str:
     """The name of a model or tool, as printed; the sender may have put anything there."""
     return one_line(name, MAX_NAME_CHARS)
-
-
-def tokens_of(summary: Row) -> int | None:
-    """Input and output tokens together."""
-    given, answered = summary.get("item_input_tokens"), summary.get("item_output_tokens")
-    return None if given is None and answered is None else (given or 0) + (answered or 0)
 
 
 def _names(lists: Iterable[Sequence[str] | None]) -> dict[str, int]:
@@ -116,10 +116,6 @@ def _names(lists: Iterable[Sequence[str] | None]) -> dict[str, int]:
 
 def _indices(names: Sequence[str] | None, index: Mapping[str, int]) -> list[int]:
     return sorted({index[name] for name in names or () if name in index})
-
-
-def _known(rows: Sequence[Row], name: str) -> list[Any]:
-    return [row[name] for row in rows if row.get(name) is not None]
 
 
 def _short(value: float | None) -> float | None:

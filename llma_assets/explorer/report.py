@@ -6,17 +6,23 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal, get_args
 
 from llma_assets.explorer import groups
 from llma_assets.explorer.content import Content
-from llma_assets.explorer.groups import Json, Row, Snapshot
+from llma_assets.explorer.groups import Json, Snapshot
 from llma_assets.explorer.items import item_columns
+from llma_assets.tables.cluster_assignments import ClusteringRunRow, ClusterItemRow
+from llma_assets.tables.cluster_labels import ClusterLabelRow
+from llma_assets.tables.cluster_lineage import LineageEdgeRow
+from llma_assets.tables.cluster_metrics import ClusterMetricsRow
+from llma_assets.tables.trace_summaries import TraceSummaryRow
 from llma_assets.traces.safe_text import one_line
 from llma_assets.vocabulary import Level, Reason
 
 # Of the shape of the document; the page refuses another one.
 SCHEMA = 1
-QUALITY = (
+_Quality = Literal[
     "noise_share",
     "raw_noise_share",
     "largest_share",
@@ -27,7 +33,10 @@ QUALITY = (
     "mean_persistence",
     "stability",
     "theme_stability",
-)
+]
+QUALITY: tuple[_Quality, ...] = get_args(_Quality)
+_Count = Literal["items_in_window", "items_analyzed", "items_learned", "items_noise", "method"]
+_COUNTS: tuple[_Count, ...] = get_args(_Count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +53,15 @@ class RunData:
         warnings: what is wrong with the clustering, each a sentence.
     """
 
-    run: Row
-    labels: Mapping[int, Row]
-    metrics: Mapping[tuple[str, int | None], Row]
-    edges: Sequence[Row]
-    summaries: Mapping[str, Row]
+    run: ClusteringRunRow
+    labels: Mapping[int, ClusterLabelRow]
+    metrics: Mapping[tuple[str, int | None], ClusterMetricsRow]
+    edges: Sequence[LineageEdgeRow]
+    summaries: Mapping[str, TraceSummaryRow]
     history: Sequence[Snapshot]
     warnings: Sequence[str] = ()
 
-    def metrics_of_kind(self, kind: str) -> dict[int, Row]:
+    def metrics_of_kind(self, kind: str) -> dict[int, ClusterMetricsRow]:
         """Rows of `metrics` of one kind by id."""
         return {number: row for (one, number), row in self.metrics.items() if one == kind and number is not None}
 
@@ -69,30 +78,33 @@ def report(team: str, day: str, version: str, content: Content, runs: Sequence[J
     }
 
 
-def run_document(data: RunData, items: Sequence[Row], places: Sequence[list[int] | None], content: Content) -> Json:
+def run_document(
+    data: RunData, items: Sequence[ClusterItemRow], places: Sequence[list[int] | None], content: Content
+) -> Json:
     """One clustering run.
 
     Args:
         items: those that are shown, in the order of the page; figures are of all of them all the same.
         places: chunk and index of each shown item's detail, or None.
     """
-    run = data.run
+    run, whole = data.run, data.metrics.get(("run", None))
     shown = item_columns(items, data.summaries, places, content)
     left_out = run["items_analyzed"] - len(items)
     warnings = list(data.warnings)
     if left_out:
         warnings.append(f"{left_out} of {run['items_analyzed']} items are not in this file, to keep it small.")
-    with_earlier = next((edge for edge in data.edges if edge["earlier_date"] is not None), None)
+    compared = ((one["earlier_clustering_run_id"], one["earlier_date"]) for one in data.edges)
+    earlier_run_id, earlier_date = next(((run_id, day) for run_id, day in compared if day is not None), (None, None))
     return {
         **_heading(run),
         "status": "clustered",
-        **{name: run[name] for name in ("items_in_window", "items_analyzed", "items_learned", "items_noise", "method")},
+        **{name: run[name] for name in _COUNTS},
         "items_shown": len(items),
         "quality": {name: run[name] for name in QUALITY},
         "warnings": warnings,
-        "earlier_run_id": with_earlier and with_earlier["earlier_clustering_run_id"],
-        "earlier_date": with_earlier and with_earlier["earlier_date"].isoformat(),
-        "metrics": groups.metrics_of(data.metrics.get(("run", None), {})),
+        "earlier_run_id": earlier_run_id,
+        "earlier_date": earlier_date and earlier_date.isoformat(),
+        "metrics": groups.metrics_of(whole),
         "themes": groups.themes(run, data.labels.values(), data.metrics_of_kind("theme"), content),
         "clusters": groups.clusters(
             run, data.labels, data.metrics_of_kind("cluster"), data.edges, data.history, content
@@ -100,19 +112,19 @@ def run_document(data: RunData, items: Sequence[Row], places: Sequence[list[int]
         "gone": groups.gone(data.edges, data.history),
         "models": shown.models,
         "tools": shown.tools,
-        "users": data.metrics.get(("run", None), {}).get("distinct_users", shown.users),
+        "users": whole["distinct_users"] if whole else shown.users,
         "items": shown.columns,
         "earlier": groups.earlier(data.history),
     }
 
 
-def skipped_run(run: Row) -> Json:
+def skipped_run(run: ClusteringRunRow) -> Json:
     """A clustering run without items, and why."""
     count = f" ({run['items_in_window']} of {run['min_items']})" if run["reason"] == Reason.TOO_FEW_ITEMS else ""
     return {**_heading(run), "status": str(run["status"]), "reason": f"{run['reason']}{count}"}
 
 
-def _heading(run: Row) -> Json:
+def _heading(run: ClusteringRunRow) -> Json:
     return {
         "run_id": run["clustering_run_id"],
         "level": run["level"],

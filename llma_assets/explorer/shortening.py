@@ -49,11 +49,13 @@ def _with_history(one: RunData, runs: int) -> RunData:
 
 
 def _without_details(one: RunData) -> RunData:
-    nothing = {"description": "", "keywords": [], "theme_description": ""}
     return replace(
         one,
-        labels={cluster_id: {**label, **nothing} for cluster_id, label in one.labels.items()},
-        metrics={key: {**row, "models": [], "tools": []} for key, row in one.metrics.items()},
+        labels={
+            cluster_id: label | {"description": "", "keywords": [], "theme_description": ""}
+            for cluster_id, label in one.labels.items()
+        },
+        metrics={key: row | {"models": [], "tools": []} for key, row in one.metrics.items()},
         warnings=[*one.warnings, _DETAILS_LEFT_OUT],
     )
 

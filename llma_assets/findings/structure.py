@@ -1,9 +1,10 @@
 """When clusters look wrong: too few, one that holds nearly all, much noise, or clusters that chance made."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Protocol
 
 from llma_assets.clustering.guards import is_degenerate
+from llma_assets.tables.cluster_assignments import ClusteringRunRow
 
 # Mean cosine distance of two items. Below it all say nearly the same, and one cluster is the truth.
 MIN_DIVERSITY = 0.1
@@ -22,7 +23,7 @@ class StructureLimits(Protocol):
     def min_stability(self) -> float: ...
 
 
-def structure_findings(run: Mapping[str, Any], limits: StructureLimits) -> Iterator[str]:
+def structure_findings(run: ClusteringRunRow, limits: StructureLimits) -> Iterator[str]:
     """What is wrong with one clustering run, each with figure and limit.
 
     Args:

@@ -28,10 +28,8 @@ class LiftRow(TypedDict):
     error_rate: float | None
 
 
-class ClusterMetricsRow(PartitionColumns):
-    """What the items of a group took. One row a clustering run × (each cluster, noise included | each theme | the
-    run).
-    """
+class GroupColumns(PartitionColumns):
+    """What names a group of a clustering run."""
 
     clustering_run_id: str
     level: str
@@ -42,6 +40,11 @@ class ClusterMetricsRow(PartitionColumns):
     cluster_id: Int32 | None
     # Of a cluster's row: the theme that it is in.
     theme_id: Int32 | None
+
+
+class FigureColumns(TypedDict):
+    """What can be said of the items of a group without any others."""
+
     item_count: int
     # Dollars.
     avg_cost: float | None
@@ -57,11 +60,20 @@ class ClusterMetricsRow(PartitionColumns):
     cost_per_million_tokens: float | None
     error_count: int
     error_rate: float | None
+
+
+class MetricColumns(FigureColumns):
+    """What the items of a group took."""
+
     # Users known; where the sender named none, 0.
     distinct_users: int
     models: list[UsedRow]
     tools: list[UsedRow]
     lift: LiftRow
+
+
+class ClusterMetricsRow(GroupColumns, MetricColumns):
+    """One row a clustering run × (each cluster, noise included | each theme | the run)."""
 
 
 CLUSTER_METRICS = Table("cluster_metrics", ClusterMetricsRow)

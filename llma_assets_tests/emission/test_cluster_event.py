@@ -12,6 +12,7 @@ from llma_assets.emission.cluster_event import MAX_EVENT_BYTES, cluster_events
 from llma_assets.emission.identity import clustering_run_id, event_uuid, seed_of, summary_uuid
 from llma_assets.emission.metrics import METRIC_NAMES
 from llma_assets.errors import InputRejected
+from llma_assets.tables.cluster_labels import CLUSTER_LABELS
 
 END = datetime(2026, 1, 3, tzinfo=UTC)
 
@@ -40,7 +41,8 @@ def run(sizes: dict[int, int], **changes: Any) -> dict[str, Any]:
 
 def labels(*ids: int) -> dict[int, dict[str, Any]]:
     return {
-        i: {"title": f"Title {i}", "description": "- one", "size": 0, "source": "keywords", "keywords": ["k"]}
+        i: CLUSTER_LABELS.blank()
+        | {"title": f"Title {i}", "description": "- one", "size": 0, "source": "keywords", "keywords": ["k"]}
         for i in ids
     }
 

@@ -19,6 +19,7 @@ from llma_assets.explorer.flow import MAX_NODES, parse_flow
 from llma_assets.explorer.groups import Since, Snapshot, earlier, gone, trend
 from llma_assets.explorer.items import by_importance
 from llma_assets.summarization.flow import flow_diagram
+from llma_assets.tables.cluster_metrics import CLUSTER_METRICS
 
 # --- flow -------------------------------------------------------------------------------------------------------------
 
@@ -229,7 +230,8 @@ HISTORY = [
     Snapshot("r3", date(2026, 1, 3), 100, {0: 40, 1: 50, -1: 10}, {0: "A", 1: "B"},
              {0: Since("a", date(2026, 1, 1)), 1: Since("b", date(2026, 1, 3))}),
     Snapshot("r2", date(2026, 1, 2), 80, {5: 60, 6: 20}, {5: "A", 6: "C"},
-             {5: Since("a", date(2026, 1, 1)), 6: Since("c", date(2026, 1, 2))}, {5: {"avg_cost": 0.5}}),
+             {5: Since("a", date(2026, 1, 1)), 6: Since("c", date(2026, 1, 2))},
+             {5: CLUSTER_METRICS.blank() | {"avg_cost": 0.5}}),
     Snapshot("r1", date(2026, 1, 1), 10, {0: 10}, {}, {0: Since("a", date(2026, 1, 1))}),
 ]  # fmt: skip
 
