@@ -1,6 +1,6 @@
 """Reads what the explorer tells of a clustering run: its rows, and the runs that it continues."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from llma_assets.clustering.result import NOISE
+from llma_assets.emission.run_metrics import FIGURES, metrics_rows, with_common_names
 from llma_assets.errors import PartitionMissing
 from llma_assets.explorer.groups import Since, Snapshot
 from llma_assets.explorer.report import RunData
@@ -18,10 +19,11 @@ from llma_assets.lineage.identity import lineage_id
 from llma_assets.readers.cluster_names import ClusterNames
 from llma_assets.readers.lineage_chain import PassedRun, way_back
 from llma_assets.readers.run_rows import RunKey, rows_of_run
-from llma_assets.stages.cluster_metrics import FIGURES, metrics_rows, with_common_names
-from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
+from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS, ClusteringRunRow
+from llma_assets.tables.cluster_labels import ClusterLabelRow
 from llma_assets.tables.cluster_lineage import CLUSTER_LINEAGE
-from llma_assets.tables.cluster_metrics import CLUSTER_METRICS
+from llma_assets.tables.cluster_metrics import CLUSTER_METRICS, ClusterMetricsRow
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES, TraceSummaryRow
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import run_days
 from llma_assets.vocabulary import MetricsKind
@@ -34,8 +36,6 @@ SUMMARY_COLUMNS = [
     *(name for name in FIGURES if name not in ("level", "item_id")),
 ]
 _SNAPSHOT = ["items_analyzed", "items_noise", "clusters"]
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ class ReportRows:
 
     lake: Lake
     redact: Callable[[str], str] | None
-    findings: Callable[[Row], Sequence[str]]
+    findings: Callable[[ClusteringRunRow], Sequence[str]]
     min_users: int = 0
 
-    def run_data(self, team_day: TeamDay, run: Row) -> RunData:
+    def run_data(self, team_day: TeamDay, run: ClusteringRunRow) -> RunData:
         """Everything of one clustering run with items.
 
         Raises:
@@ -74,7 +74,7 @@ class ReportRows:
         summaries = summaries.filter(pc.equal(summaries["level"], run["level"]))
         wanted = pa.array([item["item_id"] for item in run["items"]])
         summaries = summaries.filter(pc.is_in(summaries["item_id"], wanted))
-        of_item = {row["item_id"]: self._redacted_summary(row) for row in summaries.to_pylist()}
+        of_item = {row["item_id"]: self._redacted_summary(row) for row in TRACE_SUMMARIES.rows(summaries)}
         of_item = with_common_names(run, of_item, self.min_users)
         passed = way_back(self.lake, run, team_day.day - timedelta(days=TREND_DAYS - 1))
         return RunData(
@@ -116,20 +116,27 @@ class ReportRows:
 
     # --- redaction ------------------------------------------------------------------------------
 
-    def _redacted_label(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _redacted_label(self, row: ClusterLabelRow) -> ClusterLabelRow:
         if self.redact is None:
             return row
-        texts = ("title", "description", "previous_title", "theme_title", "theme_description")
-        return {**row, **{name: self._clean(row[name]) for name in texts}, "keywords": self._each(row["keywords"])}
-
-    def _redacted_summary(self, row: Row) -> Row:
-        if self.redact is None:
-            return row
-        notes = {
-            name: [note | {"text": self._clean(note["text"])} for note in row[name]]
-            for name in ("summary_bullets", "interesting_notes")
+        return row | {
+            "title": self._clean(row["title"]),
+            "description": self._clean(row["description"]),
+            "previous_title": self._clean(row["previous_title"]),
+            "theme_title": self._clean(row["theme_title"]),
+            "theme_description": self._clean(row["theme_description"]),
+            "keywords": self._each(row["keywords"]),
         }
-        return row | notes | {name: self._clean(row[name]) for name in ("title", "flow_diagram")}
+
+    def _redacted_summary(self, row: TraceSummaryRow) -> TraceSummaryRow:
+        if self.redact is None:
+            return row
+        return row | {
+            "summary_bullets": [note | {"text": self._clean(note["text"])} for note in row["summary_bullets"]],
+            "interesting_notes": [note | {"text": self._clean(note["text"])} for note in row["interesting_notes"]],
+            "title": self._clean(row["title"]),
+            "flow_diagram": self._clean(row["flow_diagram"]),
+        }
 
     def _each(self, texts: Sequence[str]) -> list[Any]:
         return [self._clean(text) for text in texts]
@@ -138,6 +145,6 @@ class ReportRows:
         return text if text is None or self.redact is None else self.redact(text)
 
 
-def _key(row: Mapping[str, Any]) -> tuple[str, int | None]:
+def _key(row: ClusterMetricsRow) -> tuple[str, int | None]:
     number = {"cluster": row["cluster_id"], "theme": row["theme_id"]}.get(str(row["kind"]))
     return str(row["kind"]), number

@@ -11,10 +11,10 @@ from planted import items, plant
 from real_traces import demo_events
 
 from llma_assets.cli.project import Project
+from llma_assets.emission.run_metrics import metrics_rows
 from llma_assets.errors import PartitionMissing
 from llma_assets.lake import Lake
 from llma_assets.stages.cluster_events import EmitEvents
-from llma_assets.stages.cluster_metrics import metrics_rows
 from llma_assets.team_day import TeamDay
 
 DAY = TeamDay("acme", date(2026, 1, 2))
