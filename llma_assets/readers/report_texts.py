@@ -1,7 +1,7 @@
 """Reads the texts of items from the source of events, as numbered lines for the explorer."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from llma_assets.explorer.detail import MAX_WHOLE_CHARS, Line, Omitted, excerpt, numbered_lines
 from llma_assets.redaction.redactor import Redactor
 from llma_assets.sources.event_source import TraceEventSource
+from llma_assets.tables.trace_summaries import TraceSummaryRow
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.event import Event
 from llma_assets.traces.representation import TextRepresentation
@@ -28,7 +29,7 @@ class WantedText:
     level: str
     item_id: str
     trace_id: str
-    summary: Mapping[str, Any]
+    summary: TraceSummaryRow
 
     @property
     def key(self) -> Key:
@@ -95,7 +96,7 @@ class ItemTexts:
         return [replace(event, properties=self.redactor.value(event.properties)) for event in events]
 
 
-def _shown(text: TextRepresentation, summary: Mapping[str, Any]) -> ShownText:
+def _shown(text: TextRepresentation, summary: TraceSummaryRow) -> ShownText:
     lines = numbered_lines(text.text)
     is_whole = len(text.text) <= MAX_WHOLE_CHARS and not text.sampled
     kept = lines if is_whole else excerpt(lines, summary, text.line_count)

@@ -3,7 +3,6 @@
 import logging
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from llma_assets.emission.cluster_event import cluster_events
 from llma_assets.errors import PartitionMissing
@@ -14,7 +13,8 @@ from llma_assets.readers.lineage_chain import lineages
 from llma_assets.readers.run_rows import RunKey, runs_with_items
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.stages.declaration import Days, Job, Stage
-from llma_assets.tables.cluster_events import CLUSTER_EVENTS
+from llma_assets.tables.cluster_events import CLUSTER_EVENTS, ClusterEventRow
+from llma_assets.tables.cluster_metrics import CLUSTER_METRICS
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import is_part, version_of_part
 
@@ -52,9 +52,9 @@ class EmitEvents:
             assignments = self.lake.read("cluster_assignments", team_day)
             labels = ClusterNames(self.lake, self.min_users).of_day(team_day)
             runs = runs_with_items(assignments)
-            metrics = self.lake.read("cluster_metrics", team_day).to_pylist()
+            metrics = CLUSTER_METRICS.rows(self.lake.read("cluster_metrics", team_day))
             edges = self.lake.read("cluster_lineage", team_day).to_pylist()
-            rows: list[dict[str, Any]] = []
+            rows: list[ClusterEventRow] = []
             for run in runs:
                 key = RunKey.of(run)
                 named = {one["cluster_id"]: one for one in key.rows(labels)}

@@ -3,9 +3,8 @@
 import hashlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from llma_assets.explorer import packing
 from llma_assets.explorer.content import Content
@@ -24,7 +23,9 @@ from llma_assets.reporting.stage_report import StageReport
 from llma_assets.settings import Settings
 from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.stages.declaration import Days, Job, Stage
-from llma_assets.tables.cluster_report import CLUSTER_REPORT, REPORT_PAGE
+from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS, ClusteringRunRow
+from llma_assets.tables.cluster_report import CLUSTER_REPORT, REPORT_PAGE, ClusterReportRow
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES, TraceSummaryRow
 from llma_assets.team_day import TeamDay
 from llma_assets.version import __version__
 from llma_assets.versions import run_days
@@ -35,6 +36,7 @@ REPORT_VERSION = "3"
 STAGE = Stage(CLUSTER_REPORT, Job.CLUSTER, reads={"cluster_events": Days.SAME}, versions=(REPORT_VERSION,))
 # Of the file, what the items' figures and titles may take; the least important items are left out beyond that.
 _ITEMS_SHARE = 0.6
+_NO_SUMMARY = TRACE_SUMMARIES.blank()
 
 Place = tuple[int, int]
 
@@ -69,7 +71,7 @@ class BuildReport:
         started = time.monotonic()
         with self.lake.lock(TABLE, team_day):
             version = self.version(team_day)
-            runs = self.lake.read("cluster_assignments", team_day).to_pylist()
+            runs = CLUSTER_ASSIGNMENTS.rows(self.lake.read("cluster_assignments", team_day))
             path = self.lake.path(TABLE, team_day, REPORT_PAGE)
             page = None
             if any(run["items_analyzed"] for run in runs):
@@ -111,7 +113,7 @@ class BuildReport:
             lines.append(f"trace_summaries {day} {self.lake.content_hash('trace_summaries', day)}")
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def page(self, team_day: TeamDay, runs: Sequence[dict[str, Any]]) -> Page:
+    def page(self, team_day: TeamDay, runs: Sequence[ClusteringRunRow]) -> Page:
         """The page of these rows of `cluster_assignments`, of which at least one holds items."""
         redactor = Redactor(self.settings.redaction_patterns) if self.settings.redaction == "always" else None
         rows = ReportRows(
@@ -130,7 +132,7 @@ class BuildReport:
         # Under a minimum of users nothing of a single item is told, as a text of it is what one user said.
         return Content.NONE if self.settings.min_users_per_cluster else Content(self.settings.report_content)
 
-    def _row(self, team_day: TeamDay, page: Page) -> dict[str, Any]:
+    def _row(self, team_day: TeamDay, page: Page) -> ClusterReportRow:
         return {
             "team_id": team_day.team,
             "date": team_day.day,
@@ -215,7 +217,7 @@ class _PageBuilder:
         return report(self._team_day.team, day, __version__, self._content, [*runs, *self._skipped])
 
     def _with_texts(self, told: Sequence[Place], briefs: Sequence[bytes], spare: int) -> packing.Packed:
-        lengths = [(self._summary(place) or {}).get("text_repr_length") or 0 for place in told]
+        lengths = [(self._summary(place) or _NO_SUMMARY)["text_repr_length"] or 0 for place in told]
         count = packing.worth_reading(lengths, spare)
         wanted = [self._wanted(place) for place in told[:count]]
         days = max((run_days(self._team_day, [one.run]) for one in self._data), key=len)
@@ -232,17 +234,17 @@ class _PageBuilder:
     def _wanted(self, place: Place) -> WantedText:
         item = self._items[place[0]][place[1]]
         level, summary = self._data[place[0]].run["level"], self._summary(place)
-        return WantedText(level, item["item_id"], item["trace_id"], summary or {})
+        return WantedText(level, item["item_id"], item["trace_id"], summary or _NO_SUMMARY)
 
-    def _summary(self, place: Place) -> Mapping[str, Any] | None:
+    def _summary(self, place: Place) -> TraceSummaryRow | None:
         return self._data[place[0]].summaries.get(self._items[place[0]][place[1]]["item_id"])
 
     def _brief(self, place: Place) -> Json:
         omitted = Omitted.SIZE if self._content == Content.TEXT else Omitted.CONTENT
-        return detail(self._summary(place) or {}, omitted=omitted)
+        return detail(self._summary(place) or _NO_SUMMARY, omitted=omitted)
 
 
-def _with_text(summary: Mapping[str, Any], text: ShownText | Omitted) -> packing.Variants:
+def _with_text(summary: TraceSummaryRow, text: ShownText | Omitted) -> packing.Variants:
     """The detail of an item with all that is shown of its text, and with what its summary refers to."""
     if isinstance(text, Omitted):
         without = detail(summary, omitted=text)
