@@ -3,12 +3,12 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from llma_assets.clustering.result import ALGORITHM_VERSION
 from llma_assets.clustering_jobs import ClusteringJob
 from llma_assets.clustering_jobs.job import items_tag, runs_tag
 from llma_assets.lake import Lake
+from llma_assets.tables.cluster_assignments import ClusteringRunRow
 from llma_assets.team_day import TeamDay
 
 _PART = re.compile(r"~\d+$")
@@ -61,7 +61,7 @@ def _with(version: str, tag: str) -> str:
     return hashlib.sha256(f"{version}\n{tag}".encode()).hexdigest() if version and tag else version
 
 
-def run_days(team_day: TeamDay, runs: Sequence[Mapping[str, Any]]) -> list[TeamDay]:
+def run_days(team_day: TeamDay, runs: Sequence[ClusteringRunRow]) -> list[TeamDay]:
     """The days that the clustering runs of a partition looked at, oldest first."""
     days = max(((run["window_end"] - run["window_start"]).days for run in runs), default=1)
     return team_day.window(days)

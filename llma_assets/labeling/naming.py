@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +10,8 @@ from llma_assets.labeling.label import ClusterEvidence
 from llma_assets.labeling.minimum_users import is_suppressed
 from llma_assets.labeling.response import is_grounded
 from llma_assets.lineage.edge import Change
+from llma_assets.tables.cluster_labels import ClusterLabelRow
+from llma_assets.tables.cluster_lineage import LineageEdgeRow
 
 # Members in common with the run before; two thirds of two equally large clusters are a Jaccard index of .5.
 NAME_JACCARD = 0.5
@@ -46,8 +47,8 @@ class Origin:
         others: what else happened to the two: changes of their other edges.
     """
 
-    edge: Mapping[str, Any] | None
-    label: Mapping[str, Any] | None
+    edge: LineageEdgeRow | None
+    label: ClusterLabelRow | None
     others: frozenset[str] = frozenset()
 
     @property
@@ -57,7 +58,7 @@ class Origin:
 
 
 def origins(
-    edges: Sequence[Mapping[str, Any]], labels: Mapping[int, Mapping[str, Any]], cluster_ids: Sequence[int]
+    edges: Sequence[LineageEdgeRow], labels: Mapping[int, ClusterLabelRow], cluster_ids: Sequence[int]
 ) -> dict[int, Origin]:
     """The origin of each cluster of a run.
 
@@ -68,19 +69,24 @@ def origins(
     """
     found = {}
     for cluster_id in cluster_ids:
-        into = [e for e in edges if e["cluster_id"] == cluster_id and e["earlier_cluster_id"] is not None]
+        into = [
+            (edge["change"] != Change.KEPT, -(edge["shared_items"] or 0), edge["earlier_cluster_id"], n)
+            for n, edge in enumerate(edges)
+            if edge["cluster_id"] == cluster_id and edge["earlier_cluster_id"] is not None
+        ]
         if not into:
             found[cluster_id] = Origin(None, None)
             continue
-        edge = min(into, key=lambda e: (e["change"] != Change.KEPT, -(e["shared_items"] or 0), e["earlier_cluster_id"]))
+        _, _, earlier_cluster_id, place = min(into)
+        edge = edges[place]
         others = {e["change"] for e in edges if e is not edge and _touches(e, edge)}
-        found[cluster_id] = Origin(edge, labels.get(edge["earlier_cluster_id"]), frozenset(others))
+        found[cluster_id] = Origin(edge, labels.get(earlier_cluster_id), frozenset(others))
     return found
 
 
-def _touches(other: Mapping[str, Any], edge: Mapping[str, Any]) -> bool:
+def _touches(other: LineageEdgeRow, edge: LineageEdgeRow) -> bool:
     """Whether two edges have an end in common."""
-    return any(other[end] == edge[end] for end in ("cluster_id", "earlier_cluster_id"))
+    return other["cluster_id"] == edge["cluster_id"] or other["earlier_cluster_id"] == edge["earlier_cluster_id"]
 
 
 def name_reason(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import cast
 
 import pyarrow.compute as pc
 
@@ -14,10 +14,10 @@ from llma_assets.labeling.response import same_titles
 from llma_assets.lake import Lake
 from llma_assets.readers.cluster_names import ClusterNames
 from llma_assets.readers.run_rows import RunKey, rows_of_run
+from llma_assets.tables.cluster_assignments import ClusteringRunRow
+from llma_assets.tables.cluster_labels import ClusterLabelRow
 from llma_assets.tables.cluster_lineage import CLUSTER_LINEAGE, LineageEdgeRow
 from llma_assets.team_day import TeamDay
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class EarlierName:
 
     reason: NameReason
     previous_title: str | None
-    row: Mapping[str, Any] | None = None
+    row: ClusterLabelRow | None = None
     first: tuple[date, str, int] | None = None
 
 
@@ -51,9 +51,9 @@ class EarlierNames:
     prompt_version: str | None
     min_users: int = 0
     _centroids: dict[tuple[date, str], dict[int, list[float]]] = field(default_factory=dict)
-    _before: dict[str, tuple[Sequence[LineageEdgeRow], dict[int, Mapping[str, Any]]]] = field(default_factory=dict)
+    _before: dict[str, tuple[Sequence[LineageEdgeRow], dict[int, ClusterLabelRow]]] = field(default_factory=dict)
 
-    def of(self, run: Mapping[str, Any], evidence: Sequence[ClusterEvidence]) -> dict[int, EarlierName]:
+    def of(self, run: ClusteringRunRow, evidence: Sequence[ClusterEvidence]) -> dict[int, EarlierName]:
         """For each cluster of `run`, a row of `cluster_assignments`.
 
         Raises:
@@ -74,7 +74,7 @@ class EarlierNames:
                 names[one.cluster_id] = EarlierName(reason, origin.title)
         return names
 
-    def before(self, run: Mapping[str, Any]) -> tuple[Sequence[LineageEdgeRow], dict[int, Mapping[str, Any]]]:
+    def before(self, run: ClusteringRunRow) -> tuple[Sequence[LineageEdgeRow], dict[int, ClusterLabelRow]]:
         """The edges of `run` to the run before, and the labels of that by cluster.
 
         Raises:
@@ -86,14 +86,14 @@ class EarlierNames:
             self._before[run_id] = edges, self._labels(edges)
         return self._before[run_id]
 
-    def _edges(self, run: Mapping[str, Any]) -> Sequence[LineageEdgeRow]:
+    def _edges(self, run: ClusteringRunRow) -> Sequence[LineageEdgeRow]:
         key = RunKey.of(run)
         edges = rows_of_run(self.lake, CLUSTER_LINEAGE, key)
         if not edges:
             raise PartitionMissing(f"cluster_lineage {key.team_day} is of other clusters; run cluster_lineage first")
         return edges
 
-    def _labels(self, edges: Sequence[LineageEdgeRow]) -> dict[int, Mapping[str, Any]]:
+    def _labels(self, edges: Sequence[LineageEdgeRow]) -> dict[int, ClusterLabelRow]:
         """Labels of the earlier run, if it was named as it was when the edges were made."""
         earlier = RunKey.before(edges[0])
         rows = ClusterNames(self.lake, self.min_users).meeting_minimum(earlier) if earlier else []
@@ -110,7 +110,7 @@ class EarlierNames:
         return self._centroids[day, run_id].get(cluster_id)
 
 
-def label_of(row: Mapping[str, Any], cluster_id: int) -> Label:
+def label_of(row: ClusterLabelRow, cluster_id: int) -> Label:
     """The label that a row of `cluster_labels` holds, for a cluster of today; it costs nothing again."""
     return Label(cluster_id, row["title"], row["description"], row["source"], tuple(row["keywords"]), row["reason"])
 
@@ -126,6 +126,8 @@ def _first_naming(origin: Origin) -> tuple[date, str, int] | None:
     edge, label = origin.edge, origin.label
     if edge is None or label is None:
         return None
-    if label["carried_from"] is None:
-        return edge["earlier_date"], edge["earlier_clustering_run_id"], edge["earlier_cluster_id"]
-    return label["named_date"], label["carried_from"], label["carried_cluster_id"]
+    first = (edge["earlier_date"], edge["earlier_clustering_run_id"], edge["earlier_cluster_id"])
+    if label["carried_from"] is not None:
+        first = (label["named_date"], label["carried_from"], label["carried_cluster_id"])
+    # An edge with an origin, and a name that was carried, have all three.
+    return cast("tuple[date, str, int]", first)

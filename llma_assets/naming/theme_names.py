@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import cast
 
 from llma_assets.clustering.result import NOISE
 from llma_assets.labeling.evidence import build_theme_evidence
@@ -11,12 +11,12 @@ from llma_assets.labeling.label import ClusterEvidence, ItemEvidence, Label, Lab
 from llma_assets.labeling.minimum_users import THEME_TITLE, MinimumUsers, suppressed_label
 from llma_assets.labeling.themes import OF_CLUSTER, keeps_theme_name, same_themes
 from llma_assets.naming.earlier_names import EarlierNames, label_of, without_clashes
-from llma_assets.tables.cluster_labels import ThemeNamingRow
+from llma_assets.tables.cluster_assignments import ClusteringRunRow
+from llma_assets.tables.cluster_labels import ClusterLabelRow, ThemeColumns, ThemeNamingRow
 from llma_assets.vocabulary import Reason
 
-Row = dict[str, Any]
-
-COLUMNS = ("theme_id", "theme_title", "theme_description", "theme_naming")
+_UNNAMED = cast("ThemeNamingRow", dict.fromkeys(ThemeNamingRow.__annotations__))
+_UNTHEMED: ThemeColumns = {"theme_id": None, "theme_title": None, "theme_description": None, "theme_naming": None}
 # Below noise, so that no theme has them: ids under which titles of clusters are reserved.
 _FIRST_RESERVED = -2
 
@@ -26,29 +26,39 @@ class NamedThemes:
     """The themes of one clustering run.
 
     Attributes:
-        of_cluster: `COLUMNS` of each cluster.
+        of_cluster: the theme of each cluster.
         asked: themes that the labeler was asked for.
     """
 
-    of_cluster: dict[int, Row]
+    of_cluster: dict[int, ThemeColumns]
     asked: int = 0
 
-    def on(self, row: Row) -> Row:
+    def on(self, row: ClusterLabelRow) -> ClusterLabelRow:
         """A row of `cluster_labels` with the theme of its cluster."""
-        return row | self.of_cluster.get(row["cluster_id"], dict.fromkeys(COLUMNS))
+        return {**row, **self.of_cluster.get(row["cluster_id"], _UNTHEMED)}
 
-    def namings(self) -> list[Row]:
+    def namings(self) -> list[ThemeNamingRow]:
         """How each theme was named, each theme once."""
-        by_theme = {one["theme_id"]: one["theme_naming"] for one in self.of_cluster.values()}
-        return list(by_theme.values())
+        by_theme = {theme["theme_id"]: theme["theme_naming"] for theme in self.of_cluster.values()}
+        return [naming for naming in by_theme.values() if naming is not None]
+
+
+def theme_columns(row: ThemeColumns) -> ThemeColumns:
+    """Of a row of `cluster_labels`, what it says of the theme."""
+    return {
+        "theme_id": row["theme_id"],
+        "theme_title": row["theme_title"],
+        "theme_description": row["theme_description"],
+        "theme_naming": row["theme_naming"],
+    }
 
 
 def name_themes(
     labeler: Labeler,
-    run: Mapping[str, Any],
+    run: ClusteringRunRow,
     items: Sequence[ItemEvidence],
-    rows: Sequence[Row],
-    before: Sequence[Row],
+    rows: Sequence[ClusterLabelRow],
+    before: Sequence[ClusterLabelRow],
     earlier: EarlierNames,
     minimum: MinimumUsers,
 ) -> NamedThemes:
@@ -67,7 +77,7 @@ def name_themes(
         minimum: of distinct users, with the users of the items.
     """
     theme_of = _theme_of(run)
-    members: dict[int, list[Row]] = {}
+    members: dict[int, list[ClusterLabelRow]] = {}
     for row in rows:
         if row["cluster_id"] in theme_of:
             members.setdefault(theme_of[row["cluster_id"]], []).append(row)
@@ -89,13 +99,13 @@ def name_themes(
 
 def _name_several(
     labeler: Labeler,
-    run: Mapping[str, Any],
+    run: ClusteringRunRow,
     evidence: Sequence[ClusterEvidence],
-    members: Mapping[int, Sequence[Row]],
-    before: Sequence[Row],
+    members: Mapping[int, Sequence[ClusterLabelRow]],
+    before: Sequence[ClusterLabelRow],
     earlier: EarlierNames,
-) -> tuple[dict[int, Row], int]:
-    """`COLUMNS` of each theme of several clusters, and how many of them were asked for."""
+) -> tuple[dict[int, ThemeColumns], int]:
+    """What the labels say of each theme of several clusters, and how many of them were asked for."""
     wanted = {one.cluster_id: one for one in evidence if len(members[one.cluster_id]) > 1}
     standing = {theme_id: label_of(of[0], theme_id) for theme_id, of in members.items() if len(of) == 1}
     inner = [row for theme_id in wanted for row in members[theme_id]]
@@ -106,7 +116,7 @@ def _name_several(
     again = {theme_id: _label(columns) for theme_id, columns in answered.items() if theme_id not in carried}
     again = without_clashes(standing | carried, again)
     subject = f"{run['clustering_run_id']}, themes"
-    found: dict[int, Row] = {}
+    found: dict[int, ThemeColumns] = {}
     for one, label in zip(evidence, labeler.label(evidence, subject, standing | carried | again), strict=True):
         if one.cluster_id in again:
             found[one.cluster_id] = answered[one.cluster_id]
@@ -118,16 +128,16 @@ def _name_several(
 
 
 def _kept(
-    labeler: Labeler, run: Mapping[str, Any], wanted: Mapping[int, ClusterEvidence], earlier: EarlierNames
-) -> dict[int, Row]:
-    """`COLUMNS` of the earlier themes whose names stay."""
+    labeler: Labeler, run: ClusteringRunRow, wanted: Mapping[int, ClusterEvidence], earlier: EarlierNames
+) -> dict[int, ThemeColumns]:
+    """What they say of the earlier themes whose names stay."""
     edges, labels = earlier.before(run)
     themed = {one: row for one, row in labels.items() if row["theme_naming"] is not None}
-    of_theme = {row["theme_id"]: {name: row[name] for name in COLUMNS} for row in themed.values()}
+    of_theme = {row["theme_id"]: theme_columns(row) for row in themed.values()}
     same = same_themes(
         _theme_of(run),
         {one["cluster_id"]: one["size"] for one in run["clusters"]},
-        {one: row["theme_id"] for one, row in themed.items()},
+        {one: theme_id for one, row in themed.items() if (theme_id := row["theme_id"]) is not None},
         {one: row["size"] for one, row in themed.items()},
         edges,
     )
@@ -136,31 +146,33 @@ def _kept(
     return {
         theme_id: one | {"theme_id": theme_id}
         for theme_id, one in kept.items()
-        if keeps_theme_name(one["theme_title"], one["theme_naming"], wanted[theme_id], *asked)
+        if one["theme_naming"] is not None
+        and keeps_theme_name(one["theme_title"] or "", one["theme_naming"], wanted[theme_id], *asked)
     }
 
 
 def _answered(
-    labeler: Labeler, run: Mapping[str, Any], wanted: Mapping[int, ClusterEvidence], before: Sequence[Row]
-) -> dict[int, Row]:
-    """`COLUMNS` that this labeler gave to these very themes on this very evidence, in an earlier run of this day."""
+    labeler: Labeler, run: ClusteringRunRow, wanted: Mapping[int, ClusterEvidence], before: Sequence[ClusterLabelRow]
+) -> dict[int, ThemeColumns]:
+    """Themes as this labeler named them on this very evidence, in an earlier run of this day."""
     found = {}
     for row in before:
-        naming = row["theme_naming"]
+        theme_id, naming = row["theme_id"], row["theme_naming"]
         if (
-            naming is not None
-            and row["theme_id"] in wanted
+            theme_id is not None
+            and naming is not None
+            and theme_id in wanted
             and row["content_hash"] == run["content_hash"]
             and (naming["model"], naming["prompt_version"]) == (labeler.model, labeler.prompt_version)
             and naming["named_date"] == run["date"]
             and is_settled(naming)
-            and naming["evidence"] == as_json(wanted[row["theme_id"]])
+            and naming["evidence"] == as_json(wanted[theme_id])
         ):
-            found[row["theme_id"]] = {name: row[name] for name in COLUMNS}
+            found[theme_id] = theme_columns(row)
     return found
 
 
-def is_settled(naming: Mapping[str, Any]) -> bool:
+def is_settled(naming: ClusterLabelRow | ThemeNamingRow) -> bool:
     """Whether a row of `cluster_labels`, or a `theme_naming`, holds all that can be had: no later day gives more."""
     return naming["reason"] not in (Reason.BUDGET_EXHAUSTED, Reason.LLM_ERROR)
 
@@ -170,58 +182,59 @@ def as_json(evidence: ClusterEvidence) -> str:
     return json.dumps(asdict(evidence), ensure_ascii=False, sort_keys=True)
 
 
-def _theme_of(run: Mapping[str, Any]) -> dict[int, int]:
+def _theme_of(run: ClusteringRunRow) -> dict[int, int]:
     """Theme of each cluster; runs from before there were themes have none."""
-    return {one["cluster_id"]: one["theme_id"] for one in run["clusters"] if one.get("theme_id") is not None}
+    themes = ((cluster["cluster_id"], cluster.get("theme_id")) for cluster in run["clusters"])
+    return {cluster_id: theme_id for cluster_id, theme_id in themes if theme_id is not None}
 
 
-def _label(columns: Row) -> Label:
-    naming = columns["theme_naming"]
-    return Label(columns["theme_id"], columns["theme_title"], columns["theme_description"], naming["source"], ())
+def _label(columns: ThemeColumns) -> Label:
+    theme_id, title, naming = columns["theme_id"], columns["theme_title"], columns["theme_naming"]
+    # A theme that was named has all of them.
+    assert theme_id is not None and title is not None and naming is not None
+    return Label(theme_id, title, columns["theme_description"] or "", naming["source"] or "", ())
 
 
-def _of_cluster(theme_id: int, row: Row) -> Row:
-    return _columns(theme_id, row["title"], row["description"], source=OF_CLUSTER, named_date=row["named_date"])
+def _of_cluster(theme_id: int, row: ClusterLabelRow) -> ThemeColumns:
+    naming = _UNNAMED | {"source": OF_CLUSTER, "named_date": row["named_date"]}
+    return _columns(theme_id, row["title"], row["description"], naming)
 
 
-def _suppressed(run: Mapping[str, Any], label: Label) -> Row:
-    more = {"source": label.source, "reason": label.reason, "named_date": run["date"]}
-    return _columns(label.cluster_id, label.title, label.description, **more)
+def _suppressed(run: ClusteringRunRow, label: Label) -> ThemeColumns:
+    naming = _UNNAMED | {"source": label.source, "reason": label.reason, "named_date": run["date"]}
+    return _columns(label.cluster_id, label.title, label.description, naming)
 
 
-def _carried(evidence: ClusterEvidence, label: Label, columns: Row) -> Row:
+def _carried(evidence: ClusterEvidence, label: Label, columns: ThemeColumns) -> ThemeColumns:
     """A kept name with what it was made from. A keyword description counts the members of today, so it is of today.
 
     Keywords are kept only where keywords are wanted: that a model once failed is no reason any more.
     """
-    naming = columns["theme_naming"] | {"input_tokens": None, "output_tokens": None, "cost_usd": None}
+    naming = (columns["theme_naming"] or _UNNAMED) | {"input_tokens": None, "output_tokens": None, "cost_usd": None}
     if label.source == "keywords":
         naming |= {"evidence": as_json(evidence), "reason": None, "model": None, "prompt_version": None}
     return columns | {"theme_description": label.description, "theme_naming": naming}
 
 
-def _new(labeler: Labeler, run: Mapping[str, Any], evidence: ClusterEvidence, label: Label) -> Row:
-    return _columns(
-        evidence.cluster_id,
-        label.title,
-        label.description,
-        source=label.source,
-        reason=label.reason,
-        evidence=as_json(evidence),
-        model=labeler.model,
-        prompt_version=labeler.prompt_version,
-        input_tokens=label.input_tokens,
-        output_tokens=label.output_tokens,
-        cost_usd=label.cost_usd,
-        named_date=run["date"],
-    )
+def _new(labeler: Labeler, run: ClusteringRunRow, evidence: ClusterEvidence, label: Label) -> ThemeColumns:
+    naming: ThemeNamingRow = {
+        "source": label.source,
+        "reason": label.reason,
+        "evidence": as_json(evidence),
+        "model": labeler.model,
+        "prompt_version": labeler.prompt_version,
+        "input_tokens": label.input_tokens,
+        "output_tokens": label.output_tokens,
+        "cost_usd": label.cost_usd,
+        "named_date": run["date"],
+    }
+    return _columns(evidence.cluster_id, label.title, label.description, naming)
 
 
-def _columns(theme_id: int, title: str, description: str, **naming: Any) -> Row:
-    unset = dict.fromkeys(ThemeNamingRow.__annotations__)
+def _columns(theme_id: int, title: str, description: str, naming: ThemeNamingRow) -> ThemeColumns:
     return {
         "theme_id": theme_id,
         "theme_title": title,
         "theme_description": description,
-        "theme_naming": unset | naming,
+        "theme_naming": naming,
     }

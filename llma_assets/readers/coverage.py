@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import pyarrow.compute as pc
 
@@ -12,6 +11,9 @@ from llma_assets.findings import coverage as outcome
 from llma_assets.findings.coverage import Coverage
 from llma_assets.lake import Lake
 from llma_assets.sources.event_source import TraceEventSource
+from llma_assets.tables.cluster_assignments import ClusteringRunRow
+from llma_assets.tables.embeddings import EmbeddingRow
+from llma_assets.tables.trace_summaries import TraceSummaryRow
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import run_days
 from llma_assets.vocabulary import ItemStatus, Level, Reason
@@ -50,11 +52,11 @@ def window_coverage(lake: Lake, source: TraceEventSource, team_day: TeamDay, now
     ]
 
 
-def _by_key(rows: Iterable[Mapping[str, Any]]) -> dict[Key, Mapping[str, Any]]:
+def _by_key(rows: Iterable[EmbeddingRow]) -> dict[Key, EmbeddingRow]:
     return {(row["level"], row["item_id"]): row for row in rows}
 
 
-def _places(runs: Sequence[Mapping[str, Any]]) -> dict[Key, str]:
+def _places(runs: Sequence[ClusteringRunRow]) -> dict[Key, str]:
     """Where each item is: in a cluster of any of its level's runs, or noise. Under (level, ""), why others are nowhere:
     their level has no run, or only runs of a part of the items."""
     places: dict[Key, str] = {}
@@ -70,7 +72,7 @@ def _places(runs: Sequence[Mapping[str, Any]]) -> dict[Key, str]:
     return places
 
 
-def _outcome(row: Mapping[str, Any], embedded: Mapping[Key, Mapping[str, Any]], places: Mapping[Key, str]) -> str:
+def _outcome(row: TraceSummaryRow, embedded: Mapping[Key, EmbeddingRow], places: Mapping[Key, str]) -> str:
     """The one end of an item: of its summary, its vector, or in the clusters."""
     key = (row["level"], row["item_id"])
     for stage, done in ((row, ItemStatus.SUMMARIZED), (embedded.get(key), ItemStatus.EMBEDDED)):

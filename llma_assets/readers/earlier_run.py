@@ -1,9 +1,8 @@
 """What earlier clustering runs say of the items of a window: where they were on the map, and who was with whom."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +13,7 @@ from llma_assets.clustering.holding import Earlier
 from llma_assets.clustering.result import ALGORITHM_VERSION, UNSEEN, ClusteringParams
 from llma_assets.emission.identity import clustering_run_id
 from llma_assets.lake import Lake
+from llma_assets.tables.cluster_assignments import ClusteringRunRow
 from llma_assets.team_day import TeamDay
 
 TABLE = "cluster_assignments"
@@ -46,7 +46,7 @@ class Before:
 def look_back(
     lake: Lake,
     window: Sequence[TeamDay],
-    run: Mapping[str, Any],
+    run: ClusteringRunRow,
     params: ClusteringParams,
     model: str,
     item_ids: Sequence[str],
@@ -74,8 +74,8 @@ def look_back(
 
 
 def _earlier(
-    lake: Lake, window: Sequence[TeamDay], run: Mapping[str, Any], model: str
-) -> Iterator[tuple[TeamDay, dict[str, Any], pa.StructArray]]:
+    lake: Lake, window: Sequence[TeamDay], run: ClusteringRunRow, model: str
+) -> Iterator[tuple[TeamDay, ClusteringRunRow, pa.StructArray]]:
     """Day, row and items of each run, the newest first."""
     wanted = {"level": str(run["level"]), "job_id": run["job_id"], "embedding_model": model}
     for day in reversed(window[:-1]):
@@ -88,7 +88,7 @@ def _earlier(
             yield day, rows.drop_columns("items").to_pylist()[0], rows["items"][0].values
 
 
-def _is_like(row: Mapping[str, Any], day: TeamDay, params: ClusteringParams) -> bool:
+def _is_like(row: ClusteringRunRow, day: TeamDay, params: ClusteringParams) -> bool:
     """Whether the run made clusters as this one does; others do not group alike."""
     made_by = (row["method"], row["algorithm_version"], json.loads(row["params"]).get("given_min_cluster_size"))
     is_trial = row["clustering_run_id"] != clustering_run_id(day.team, row["level"], day.end, row["job_id"])

@@ -1,6 +1,6 @@
 """The lineage of the clusters of one run, followed back through the lake as the view `cluster_lineages` does."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -10,8 +10,8 @@ from llma_assets.lake import Lake
 from llma_assets.lineage.edge import Change
 from llma_assets.lineage.identity import lineage_id
 from llma_assets.readers.run_rows import RunKey, rows_of_run
-from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
-from llma_assets.tables.cluster_lineage import CLUSTER_LINEAGE
+from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS, ClusteringRunRow
+from llma_assets.tables.cluster_lineage import CLUSTER_LINEAGE, LineageEdgeRow
 
 # A run back costs the reading of two small files. A lineage of more runs than these has no id in the event: one
 # that is cut off would get another id every day. The view knows no bound.
@@ -28,7 +28,7 @@ _COLUMNS = [
 ]
 
 
-def lineages(lake: Lake, run: Mapping[str, Any], max_runs: int = MAX_RUNS) -> dict[int, dict[str, Any]]:
+def lineages(lake: Lake, run: ClusteringRunRow, max_runs: int = MAX_RUNS) -> dict[int, dict[str, Any]]:
     """What is known of the lineage of each cluster of `run`, a row of `cluster_assignments`.
 
     Returns:
@@ -52,7 +52,7 @@ def lineages(lake: Lake, run: Mapping[str, Any], max_runs: int = MAX_RUNS) -> di
                     unknown = {"lineage_id": None, "first_seen": None, "is_new_topic": False}
                     found[edge["cluster_id"]] = unknown | {"change": change}
             open_ends = {cluster_id: cluster_id for cluster_id in found}
-        before = {edge["cluster_id"]: edge["earlier_cluster_id"] for edge in edges if _is_kept(edge)}
+        before = _kept(edges)
         for cluster_id, today in open_ends.items():
             if cluster_id not in before:
                 found[today] |= {
@@ -79,7 +79,7 @@ class PassedRun:
     lineage_of: dict[int, tuple[str | None, date | None]] = field(default_factory=dict)
 
 
-def way_back(lake: Lake, run: Mapping[str, Any], since: date, max_runs: int = MAX_RUNS) -> list[PassedRun]:
+def way_back(lake: Lake, run: ClusteringRunRow, since: date, max_runs: int = MAX_RUNS) -> list[PassedRun]:
     """`run`, the run that it was compared with, and those before that one which are not older than `since`.
 
     The way is walked once for all of them, as far back as one of their clusters was kept.
@@ -92,9 +92,9 @@ def way_back(lake: Lake, run: Mapping[str, Any], since: date, max_runs: int = MA
         is_passed = number <= 1 or day >= since
         if is_passed:
             passed.append(PassedRun(key))
-            ids = {edge["cluster_id"] for edge in edges} - {None}
+            ids = {edge["cluster_id"] for edge in edges if edge["cluster_id"] is not None}
             open_ends |= {(len(passed) - 1, cluster_id): cluster_id for cluster_id in ids}
-        before = {edge["cluster_id"]: edge["earlier_cluster_id"] for edge in edges if _is_kept(edge)}
+        before = _kept(edges)
         for (place, cluster_id), end in open_ends.items():
             passed[place].lineage_of[cluster_id] = (None, None) if end in before else (lineage_id(run_id, end), day)
         open_ends = {place: before[end] for place, end in open_ends.items() if end in before}
@@ -103,7 +103,7 @@ def way_back(lake: Lake, run: Mapping[str, Any], since: date, max_runs: int = MA
     return passed
 
 
-def _runs_back(lake: Lake, run: Mapping[str, Any]) -> Iterator[tuple[RunKey, Sequence[Mapping[str, Any]]]]:
+def _runs_back(lake: Lake, run: ClusteringRunRow) -> Iterator[tuple[RunKey, Sequence[LineageEdgeRow]]]:
     """The run and those before it, newest first, each with its edges; none for the last if it has none."""
     key = RunKey.of(run)
     while True:
@@ -120,17 +120,19 @@ def _runs_back(lake: Lake, run: Mapping[str, Any]) -> Iterator[tuple[RunKey, Seq
         key = before
 
 
-def _is_new_topic(edges: Sequence[Mapping[str, Any]], cluster_id: int) -> bool:
+def _is_new_topic(edges: Sequence[LineageEdgeRow], cluster_id: int) -> bool:
     """Whether the cluster was born in a run that had clusters to compare with."""
     own = {edge["change"] for edge in edges if edge["cluster_id"] == cluster_id}
     return own == {Change.BORN} and any(edge["earlier_cluster_id"] is not None for edge in edges)
 
 
-def _is_kept(edge: Mapping[str, Any]) -> bool:
-    return edge["change"] == Change.KEPT
+def _kept(edges: Sequence[LineageEdgeRow]) -> dict[int, int]:
+    """The earlier cluster of each that was kept."""
+    ends = ((edge["cluster_id"], edge["earlier_cluster_id"]) for edge in edges if edge["change"] == Change.KEPT)
+    return {later: earlier for later, earlier in ends if later is not None and earlier is not None}
 
 
-def _first_change(edges: Sequence[Mapping[str, Any]], cluster_id: int) -> str:
+def _first_change(edges: Sequence[LineageEdgeRow], cluster_id: int) -> str:
     """How the cluster came to be: a kept one may have taken in others as well."""
     changes = {edge["change"] for edge in edges if edge["cluster_id"] == cluster_id}
     return next(str(change) for change in _PRECEDENCE if change in changes)

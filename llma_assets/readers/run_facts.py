@@ -14,7 +14,7 @@ from llma_assets.lake import Lake
 from llma_assets.readers.cluster_names import ClusterNames
 from llma_assets.readers.lineage_chain import lineages
 from llma_assets.readers.run_rows import RunKey, rows_of_run
-from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS, ClusteringRunRow
+from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS, ClusteringRunRow, ClusterRow
 from llma_assets.tables.cluster_lineage import CLUSTER_LINEAGE
 from llma_assets.tables.cluster_metrics import CLUSTER_METRICS
 from llma_assets.team_day import TeamDay
@@ -81,7 +81,7 @@ def _facts(
     )
 
 
-def subject_of(run: Mapping[str, Any]) -> str:
+def subject_of(run: ClusteringRunRow) -> str:
     """The level of a run, and its clustering job where that is not a default one."""
     return f"{run['level']}/{run['job_id']}" if run["job_id"] else str(run["level"])
 
@@ -104,12 +104,15 @@ def drift_of(lake: Lake, run: ClusteringRunRow) -> Drift | None:
     )
 
 
-def _mean_shift(later: Sequence[Mapping[str, Any]], earlier: Sequence[Mapping[str, Any]]) -> float | None:
+def _mean_shift(later: Sequence[ClusterRow], earlier: Sequence[ClusterRow]) -> float | None:
     """Cosine distance of the mean vectors of two runs, by their centroids and sizes; None where they do not fit."""
+    if not later or not earlier:
+        return None
     means = [
-        sum(np.asarray(one["centroid"], np.float64) * one["size"] for one in clusters) for clusters in (later, earlier)
+        np.sum([np.asarray(cluster["centroid"], np.float64) * cluster["size"] for cluster in clusters], axis=0)
+        for clusters in (later, earlier)
     ]
-    if any(np.ndim(mean) == 0 for mean in means) or means[0].shape != means[1].shape:
+    if means[0].shape != means[1].shape:
         return None
     norm = float(np.linalg.norm(means[0]) * np.linalg.norm(means[1]))
     return round(1 - float(means[0] @ means[1]) / norm, 6) if norm else None

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from llma_assets.findings.cluster_rules import Limits, cluster_findings
 from llma_assets.findings.coverage import coverage_findings
@@ -22,7 +21,7 @@ from llma_assets.reporting.stage_report import StageReport
 from llma_assets.settings import Settings
 from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.stages.declaration import Days, Job, Stage
-from llma_assets.tables.cluster_alerts import CLUSTER_ALERTS
+from llma_assets.tables.cluster_alerts import CLUSTER_ALERTS, ClusterAlertRow
 from llma_assets.tables.cluster_assignments import ClusteringRunRow
 from llma_assets.team_day import TeamDay
 
@@ -61,8 +60,8 @@ class FindAlerts:
             version = self.lake.source_version("cluster_assignments", team_day) or ""
             runs = runs_with_items(self.lake.read("cluster_assignments", team_day))
             found = sorted(self._findings(team_day, runs), key=lambda one: (one.kind, one.level or "", one.subject))
-            kept_to = {"min_users": self.settings.min_users_per_cluster or None}
-            rows = [row_of(one) | kept_to for one in self._dated(team_day, found)]
+            least = self.settings.min_users_per_cluster or None
+            rows = [row_of(finding) | {"min_users": least} for finding in self._dated(team_day, found)]
             table = CLUSTER_ALERTS.arrow(rows)
             written = self.lake.write(TABLE, team_day, table, version)
         counts = Counter(str(one.kind) for one in found)
@@ -155,7 +154,7 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def row_of(one: Finding) -> dict[str, Any]:
+def row_of(one: Finding) -> ClusterAlertRow:
     """The row of a finding in the table `cluster_alerts`."""
     return {
         "team_id": one.team,

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +24,7 @@ from llma_assets.readers.matrix import to_matrix
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.stages.declaration import Days, Job, Stage, retract
-from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
+from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS, ClusteringRunRow, ClusterItemRow, LadderStepRow
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.sampling import sample_by_day
 from llma_assets.versions import is_version_of, window_version
@@ -127,7 +127,7 @@ class ClusterWindow:
 
     def _clustering_run(
         self, team_day: TeamDay, job: ClusteringJob, items: pa.Table, other_model: int
-    ) -> dict[str, Any]:
+    ) -> ClusteringRunRow:
         seed = seed_of(team_day.team, team_day.day.isoformat(), job.job_id, job.level, ALGORITHM_VERSION)
         params = replace(self.params, seed=seed)
         window = team_day.window(self.window_days)
@@ -166,13 +166,13 @@ class ClusterWindow:
                 result.params["rejoined_clusters"],
             )
         self.log.info("%s: %d clusters, path %s", run_id, len(result.clusters), " > ".join(result.guard_path))
-        return row | self._outcome(result, items, earlier)
+        return self._with_outcome(row, result, items, earlier)
 
     def _without_outcome(
         self, team_day: TeamDay, job: ClusteringJob, items: pa.Table, other_model: int, seed: int
-    ) -> dict[str, Any]:
+    ) -> ClusteringRunRow:
         """The row of a run that is skipped, and what those of others begin with."""
-        return {
+        return CLUSTER_ASSIGNMENTS.blank() | {
             "team_id": team_day.team,
             "date": team_day.day,
             "clustering_run_id": clustering_run_id(team_day.team, job.level, team_day.end, job.job_id, self.run_label),
@@ -211,11 +211,13 @@ class ClusterWindow:
             "compared_with_content_hash": earlier and earlier.content_hash,
         }
 
-    def _outcome(self, result: Clustering, items: pa.Table, earlier: EarlierClusters | None) -> dict[str, Any]:
+    def _with_outcome(
+        self, row: ClusteringRunRow, result: Clustering, items: pa.Table, earlier: EarlierClusters | None
+    ) -> ClusteringRunRow:
         noise = result.labels == NOISE
         ids, model = items["item_id"].to_pylist(), items["model"][0].as_py()
         figures = {name: value for name, value in result.quality.items() if name != "clusters"}
-        return figures | {
+        return cast("ClusteringRunRow", row | figures) | {
             "status": RunStatus.CLUSTERED,
             "reason": None,
             "items_analyzed": items.num_rows,
@@ -227,12 +229,12 @@ class ClusterWindow:
             "params": json.dumps(result.params | self._choices(model, earlier), sort_keys=True),
             "embedding_model": model,
             "guard_path": list(result.guard_path),
-            "ladder": [asdict(step) for step in result.steps],
+            "ladder": [cast("LadderStepRow", asdict(step)) for step in result.steps],
             "clusters": [
                 {
                     "cluster_id": one.cluster_id,
                     "size": one.size,
-                    "centroid": one.centroid,
+                    "centroid": one.centroid.tolist(),
                     "centroid_x": one.centroid_xy[0],
                     "centroid_y": one.centroid_xy[1],
                     "exemplars": [ids[row] for row in one.exemplars],
@@ -271,7 +273,7 @@ def _reason_against(job: ClusteringJob, items: pa.Table) -> Reason:
     return Reason.TOO_FEW_ITEMS if items.num_rows else Reason.NO_ITEMS
 
 
-def _item_rows(result: Clustering, items: pa.Table) -> list[dict[str, Any]]:
+def _item_rows(result: Clustering, items: pa.Table) -> list[ClusterItemRow]:
     names = ["item_id", "trace_id", "generation_id", "trace_timestamp"]
     arrays = {
         "cluster_id": result.labels,
@@ -285,7 +287,8 @@ def _item_rows(result: Clustering, items: pa.Table) -> list[dict[str, Any]]:
         "raw_noise": result.raw_noise,
     }
     columns = {name: items[name].to_pylist() for name in names} | {name: a.tolist() for name, a in arrays.items()}
-    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    values_of = zip(*columns.values(), strict=True)
+    rows = [cast("ClusterItemRow", dict(zip(columns, values, strict=True))) for values in values_of]
     return sorted(rows, key=lambda row: (row["cluster_id"] == NOISE, row["cluster_id"], row["rank"], row["item_id"]))
 
 
@@ -305,7 +308,7 @@ def _refuse_gaps(lake: Lake, window: Sequence[TeamDay]) -> None:
             raise PartitionMissing(f"embeddings {day} are not made of its present summaries; run summarize_traces")
 
 
-def _report(team_day: TeamDay, written: Any, runs: list[dict[str, Any]], duration_s: float) -> StageReport:
+def _report(team_day: TeamDay, written: Any, runs: list[ClusteringRunRow], duration_s: float) -> StageReport:
     analyzed = sum(run["items_analyzed"] for run in runs)
     reasons = [f"{_of(run)}: {run['reason']} ({run['items_in_window']} of {run['min_items']})" for run in runs]
     names = [
@@ -337,7 +340,7 @@ def _report(team_day: TeamDay, written: Any, runs: list[dict[str, Any]], duratio
             "window_end": max(run["window_end"] for run in runs).isoformat(),
             "clustering_jobs": [
                 {name: run[name] for name in ("job_id", "job_name", "level", "status", "items_in_window")}
-                | {"filters": json.loads(run["job_filters"]), "items_analyzed": run["items_analyzed"]}
+                | {"filters": json.loads(run["job_filters"] or "[]"), "items_analyzed": run["items_analyzed"]}
                 for run in runs
             ],
             **{name: value for run in runs for name, value in _plotted(run).items()},
@@ -347,7 +350,7 @@ def _report(team_day: TeamDay, written: Any, runs: list[dict[str, Any]], duratio
     )
 
 
-def _plotted(run: dict[str, Any]) -> dict[str, Any]:
+def _plotted(run: ClusteringRunRow) -> dict[str, Any]:
     """Figures of a run by name and level (and job, where it is not a default): the UI plots them over the days."""
     if not run["items_analyzed"]:
         return {}
@@ -356,5 +359,5 @@ def _plotted(run: dict[str, Any]) -> dict[str, Any]:
     return {f"{_of(run)}_{name}": value for name, value in figures.items() if value is not None}
 
 
-def _of(run: dict[str, Any]) -> str:
+def _of(run: ClusteringRunRow) -> str:
     return f"{run['level']}_{run['job_id']}" if run["job_id"] else str(run["level"])

@@ -3,9 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,13 +18,14 @@ from llma_assets.lake import Lake
 from llma_assets.lake.checkpoints import Checkpoint
 from llma_assets.llm.labeler import PROMPT_VERSION
 from llma_assets.naming.earlier_names import EarlierName, EarlierNames, label_of, without_clashes
-from llma_assets.naming.theme_names import COLUMNS as THEME_COLUMNS
-from llma_assets.naming.theme_names import as_json, is_settled, name_themes
+from llma_assets.naming.theme_names import as_json, is_settled, name_themes, theme_columns
 from llma_assets.presentation.cluster_map import cluster_map
 from llma_assets.readers.run_rows import runs_with_items
 from llma_assets.reporting.stage_report import StageReport
 from llma_assets.stages.declaration import Days, Job, Stage
-from llma_assets.tables.cluster_labels import CLUSTER_LABELS
+from llma_assets.tables.cluster_assignments import ClusteringRunRow, ClusterItemRow
+from llma_assets.tables.cluster_labels import CLUSTER_LABELS, ClusterLabelRow, ThemeColumns, ThemeNamingRow
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES, TraceSummaryRow
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import run_days, version_of_part
 from llma_assets.vocabulary import Level
@@ -112,15 +111,15 @@ class LabelClusters:
             pictures=tuple(picture for run in drawn[:MAX_MAPS] if (picture := self._picture(run, rows))),
         )
 
-    def _kept(self, team_day: TeamDay, checkpoint: Checkpoint) -> dict[str, list[dict[str, Any]]]:
+    def _kept(self, team_day: TeamDay, checkpoint: Checkpoint) -> dict[str, list[ClusterLabelRow]]:
         """Rows by clustering run, of an earlier or a killed run of this partition."""
         if self.labeler.model is None:
             return {}
-        kept: dict[str, list[dict[str, Any]]] = {}
+        kept: dict[str, list[ClusterLabelRow]] = {}
         tables = [self.lake.read(TABLE, team_day)] if self.lake.exists(TABLE, team_day) else []
         for table in (*tables, checkpoint.read()):
             # The checkpoint last: it is newer, and a run that it holds it holds whole.
-            by_run: dict[str, list[dict[str, Any]]] = {}
+            by_run: dict[str, list[ClusterLabelRow]] = {}
             for row in table.to_pylist():
                 by_run.setdefault(row["clustering_run_id"], []).append(row)
             kept |= by_run
@@ -128,24 +127,25 @@ class LabelClusters:
 
     def _label_run(
         self,
-        run: Mapping[str, Any],
+        run: ClusteringRunRow,
         summaries: pa.Table,
-        kept: dict[str, list[dict[str, Any]]],
+        kept: dict[str, list[ClusterLabelRow]],
         checkpoint: Checkpoint,
         earlier_names: EarlierNames,
     ) -> "_Named":
         of_level = summaries.filter(pc.equal(summaries["level"], run["level"]))
-        known = {row["item_id"]: row for row in of_level.to_pylist()}
-        items = [_item_evidence(item, known.get(item["item_id"], {})) for item in run["items"]]
-        users = (known.get(item["item_id"], {}).get("item_user") for item in run["items"])
+        known = {row["item_id"]: row for row in TRACE_SUMMARIES.rows(of_level)}
+        summaries_of = [known.get(item["item_id"], TRACE_SUMMARIES.blank()) for item in run["items"]]
+        items = [_item_evidence(*pair) for pair in zip(run["items"], summaries_of, strict=True)]
+        users = (summary["item_user"] for summary in summaries_of)
         minimum = MinimumUsers(self.min_users, tuple(users))
         before = kept.get(run["clustering_run_id"], [])
         rows, named = self._name_clusters(run, items, before, earlier_names, minimum)
         asked = len(run["clusters"]) - len(named)
         if self.labeler.model is not None and asked:
             # Before the themes are asked for, as these are paid; with those that were paid earlier.
-            paid = {row["cluster_id"]: {name: row[name] for name in THEME_COLUMNS} for row in before}
-            checkpoint.append([row | paid.get(row["cluster_id"], {}) for row in rows])
+            paid = {row["cluster_id"]: theme_columns(row) for row in before}
+            checkpoint.append([{**row, **paid.get(row["cluster_id"], theme_columns(row))} for row in rows])
         themes = name_themes(self.labeler, run, items, rows, before, earlier_names, minimum)
         self.log.info("%s: %d themes, %d are named now", run["clustering_run_id"], len(themes.namings()), themes.asked)
         old = [_without_theme(row) for row in before]
@@ -157,12 +157,12 @@ class LabelClusters:
 
     def _name_clusters(
         self,
-        run: Mapping[str, Any],
+        run: ClusteringRunRow,
         items: list[ItemEvidence],
-        before: list[dict[str, Any]],
+        before: list[ClusterLabelRow],
         earlier_names: EarlierNames,
         minimum: MinimumUsers,
-    ) -> tuple[list[dict[str, Any]], set[int]]:
+    ) -> tuple[list[ClusterLabelRow], set[int]]:
         """A row for each cluster, and those that were not asked for."""
         ids = [item["cluster_id"] for item in run["items"]]
         below = minimum.groups_below(ids)
@@ -195,11 +195,11 @@ class LabelClusters:
             len(evidence) - len(named),
             len(below),
         )
-        kept_to = {"min_users": minimum.min_users or None}
-        rows = [row | kept_to | {"is_suppressed": row["cluster_id"] in below} for row in rows]
+        least = minimum.min_users or None
+        rows = [row | {"min_users": least, "is_suppressed": row["cluster_id"] in below} for row in rows]
         return rows, set(named) | set(below)
 
-    def _suppressed_rows(self, run: Mapping[str, Any], below: dict[int, str]) -> list[dict[str, Any]]:
+    def _suppressed_rows(self, run: ClusteringRunRow, below: dict[int, str]) -> list[ClusterLabelRow]:
         """Rows of the clusters of too few users: a fixed title, and nothing of what their items say."""
         sizes = {one["cluster_id"]: one["size"] for one in run["clusters"]}
         return [
@@ -209,8 +209,8 @@ class LabelClusters:
         ]
 
     def _answered(
-        self, rows: list[dict[str, Any]], evidence: list[ClusterEvidence], run: Mapping[str, Any], carried: set[int]
-    ) -> dict[int, dict[str, Any]]:
+        self, rows: list[ClusterLabelRow], evidence: list[ClusterEvidence], run: ClusteringRunRow, carried: set[int]
+    ) -> dict[int, ClusterLabelRow]:
         """Rows that this labeler gave to these very clusters on this very evidence, in an earlier run of this day."""
         asked = (self.labeler.model, self.labeler.prompt_version)
         if (
@@ -230,19 +230,23 @@ class LabelClusters:
         }
 
     def _carried_row(
-        self, run: Mapping[str, Any], evidence: ClusterEvidence, label: Label, name: EarlierName
-    ) -> dict[str, Any]:
+        self, run: ClusteringRunRow, evidence: ClusterEvidence, label: Label, name: EarlierName
+    ) -> ClusterLabelRow:
         """A kept name with what it was made from. A keyword label counts the members of today, as its evidence does."""
         assert name.row is not None and name.first is not None
         day, run_id, cluster_id = name.first
         row = self._row(run, evidence, label)
         if label.source == "llm":
-            row |= {column: name.row[column] for column in ("evidence", "model", "prompt_version")}
+            row |= {
+                "evidence": name.row["evidence"],
+                "model": name.row["model"],
+                "prompt_version": name.row["prompt_version"],
+            }
         return row | {"carried_from": run_id, "carried_cluster_id": cluster_id, "named_date": day}
 
-    def _row(self, run: Mapping[str, Any], evidence: ClusterEvidence, label: Label) -> dict[str, Any]:
+    def _row(self, run: ClusteringRunRow, evidence: ClusterEvidence, label: Label) -> ClusterLabelRow:
         by_model = label.source == "llm"
-        return dict.fromkeys(CLUSTER_LABELS.names) | {
+        return CLUSTER_LABELS.blank() | {
             "team_id": run["team_id"],
             "date": run["date"],
             "clustering_run_id": run["clustering_run_id"],
@@ -264,7 +268,7 @@ class LabelClusters:
             "named_date": run["date"],
         }
 
-    def _picture(self, run: Mapping[str, Any], rows: list[dict[str, Any]]) -> bytes | None:
+    def _picture(self, run: ClusteringRunRow, rows: list[ClusterLabelRow]) -> bytes | None:
         """The map of a clustering run; a picture that cannot be drawn never breaks the run."""
         try:
             return _map(run, rows)
@@ -277,26 +281,26 @@ class LabelClusters:
 class _Named:
     """The label rows of one clustering run, how many of them were there before, and how its themes were named."""
 
-    rows: list[dict[str, Any]]
+    rows: list[ClusterLabelRow]
     reused: int
-    themes: list[dict[str, Any]]
+    themes: list[ThemeNamingRow]
 
 
-def _without_theme(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in THEME_COLUMNS}
+def _without_theme(row: ClusterLabelRow) -> dict[str, object]:
+    return {name: value for name, value in row.items() if name not in ThemeColumns.__annotations__}
 
 
-def _item_evidence(item: dict[str, Any], summary: dict[str, Any]) -> ItemEvidence:
+def _item_evidence(item: ClusterItemRow, summary: TraceSummaryRow) -> ItemEvidence:
     return ItemEvidence(
         item_id=item["item_id"],
-        title=summary.get("title") or "",
-        bullets=tuple(bullet["text"] for bullet in summary.get("summary_bullets") or []),
-        notes=tuple(note["text"] for note in summary.get("interesting_notes") or []),
+        title=summary["title"] or "",
+        bullets=tuple(bullet["text"] for bullet in summary["summary_bullets"] or []),
+        notes=tuple(note["text"] for note in summary["interesting_notes"] or []),
         distance=item["distance_to_centroid"],
     )
 
 
-def _map(run: Mapping[str, Any], labels: list[dict[str, Any]]) -> bytes:
+def _map(run: ClusteringRunRow, labels: list[ClusterLabelRow]) -> bytes:
     titles = {row["cluster_id"]: row["title"] for row in labels if row["clustering_run_id"] == run["clustering_run_id"]}
     facts = f"{run['items_analyzed']} items, {len(run['clusters'])} clusters, {run['embedding_model']}"
     heading = f"{run['clustering_run_id']}: {facts}"

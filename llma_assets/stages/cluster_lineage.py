@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,7 @@ from llma_assets.lineage.match import Snapshot, all_born, match
 from llma_assets.readers.run_rows import runs_with_items
 from llma_assets.reporting.stage_report import StageReport, count_outcomes
 from llma_assets.stages.declaration import Days, Job, Stage
-from llma_assets.tables.cluster_lineage import CLUSTER_LINEAGE
+from llma_assets.tables.cluster_lineage import CLUSTER_LINEAGE, LineageEdgeRow
 from llma_assets.team_day import TeamDay
 
 TABLE = "cluster_lineage"
@@ -88,7 +88,7 @@ class MatchClusters:
         table = CLUSTER_LINEAGE.arrow(rows)
         return table, self.lake.write(TABLE, team_day, table, _version(pairs))
 
-    def _rows(self, team_day: TeamDay, run: ComparedRun, earlier: ComparedRun | Unmatched) -> list[dict[str, Any]]:
+    def _rows(self, team_day: TeamDay, run: ComparedRun, earlier: ComparedRun | Unmatched) -> list[LineageEdgeRow]:
         later, sizes = _snapshot(self.lake, team_day, run)
         earlier_sizes: dict[int, int] = {}
         known: dict[str, Any] = {}
@@ -106,8 +106,7 @@ class MatchClusters:
             # All noise is not empty: the run is named and emitted, so it must not look like one without a result.
             reason = None if isinstance(earlier, ComparedRun) else earlier
             edges = [Edge(Change.NO_CLUSTERS, None, None, reason=reason)]
-        shared = dict.fromkeys(CLUSTER_LINEAGE.names) | known
-        shared |= {
+        shared = cast("LineageEdgeRow", CLUSTER_LINEAGE.blank() | known) | {
             "team_id": team_day.team,
             "date": team_day.day,
             "clustering_run_id": run.clustering_run_id,
@@ -116,8 +115,7 @@ class MatchClusters:
             "content_hash": run.content_hash,
         }
         return [
-            shared
-            | asdict(edge)
+            cast("LineageEdgeRow", shared | asdict(edge))
             | {
                 "size": None if edge.cluster_id is None else sizes[edge.cluster_id],
                 "earlier_size": None if edge.earlier_cluster_id is None else earlier_sizes[edge.earlier_cluster_id],

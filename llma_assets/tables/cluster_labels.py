@@ -27,8 +27,8 @@ class ThemeNamingRow(TypedDict):
     named_date: date | None
 
 
-class ClusterLabelRow(PartitionColumns):
-    """The name of a cluster, and of its theme."""
+class ClusterNameColumns(PartitionColumns):
+    """The name of a cluster, and what it was made from."""
 
     clustering_run_id: str
     level: str
@@ -57,11 +57,20 @@ class ClusterLabelRow(PartitionColumns):
     carried_from: str | None
     carried_cluster_id: Int32 | None
     named_date: date | None
-    # The theme of the cluster, repeated on each of its clusters; null for noise.
+
+
+class ThemeColumns(TypedDict):
+    """The theme of a cluster, repeated on each of its clusters; null for noise."""
+
     theme_id: Int32 | None
     theme_title: str | None
     theme_description: str | None
     theme_naming: ThemeNamingRow | None
+
+
+class ClusterLabelRow(ClusterNameColumns, ThemeColumns):
+    """The name of a cluster, and of its theme."""
+
     # The minimum of distinct users that every word of the row meets; null or 0 where there was none.
     min_users: int | None
     # Has a fixed title, because its items come from fewer users than the minimum.

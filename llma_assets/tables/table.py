@@ -6,7 +6,7 @@ for; another `TypedDict` is a struct.
 """
 
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -64,9 +64,9 @@ class Table(Generic[Row]):
         """The rows of what was read of this table; a column that was not read is not in them."""
         return cast("list[Row]", read.to_pylist())
 
-    def arrow(self, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    def arrow(self, rows: Iterable[Row]) -> pa.Table:
         """`rows` as they are written."""
-        return pa.Table.from_pylist(list(rows), self.schema)
+        return pa.Table.from_pylist(cast("list[dict[str, Any]]", list(rows)), self.schema)
 
 
 TABLES: dict[str, Table[Any]] = {}
