@@ -48,8 +48,7 @@ class Crowd:
 
     A text that was sent more often than others has to count as a group, and must not outweigh all others: it comes as
     `relative_copies` says, at most as `min_cluster_size` points, spread a little, because points at distance 0 are
-    infinitely dense. Over counting each text once this gained .054 AMI on requests that eight models answered, .005
-    where three did, and cost nothing elsewhere (`benchmarks/results/clustering.json`).
+    infinitely dense (docs/decisions/0004-texts-count-by-copies.md).
 
     Attributes:
         points: float64, shape (p, c), p ≥ m.
@@ -79,10 +78,8 @@ class Crowd:
 def relative_copies(copies: np.ndarray) -> np.ndarray:
     """How often each text was sent, over how often that of the median other item was: int64, shape (m,), at least 1.
 
-    Where everything was sent several times, to several models say, the texts are those sent once. Counted as they come,
-    2,000 queries sent five times fell into 342 clusters instead of 83, AMI .57 instead of .73. Sent once to 200 times
-    they make 88; over the mean of the copies 128, over the median of the texts 239
-    (`benchmarks/results/clustering.json`, `repeated`).
+    Where everything was sent several times, to several models say, the texts are those sent once. The other rules that
+    were measured are in docs/decisions/0004-texts-count-by-copies.md.
     """
     order = np.argsort(copies, kind="stable")
     ordered = copies[order]
