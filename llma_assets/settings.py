@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     jobs_file: Path | None = Field(None, description="File of the clustering jobs, if not jobs.yaml in LLMA_HOME.")
     max_jobs_per_team: int = Field(5, ge=1, le=100, description="Clustering jobs of its own that a team may have.")
     report_content: Literal["text", "summaries", "none"] = Field(
-        "text", description="What the explorer's page tells of traces; none: figures and cluster names only."
+        "text", description="What the explorer's page holds of traces; none: figures and cluster names only."
     )
     report_max_bytes: int = Field(
         6_000_000,
@@ -137,18 +137,18 @@ class Settings(BaseSettings):
     max_drift: float = Field(
         0.6, ge=0, le=1, description="Jensen-Shannon distance from the run before above which a run is warned of."
     )
-    alert_new_items: int = Field(20, ge=1, le=1_000_000, description="Items from which a new cluster is told.")
+    alert_new_items: int = Field(20, ge=1, le=1_000_000, description="Items from which a new cluster is a finding.")
     alert_growth: float = Field(
-        3.0, gt=1, le=1_000, description="Factor from which a cluster's growth over the days before is told."
+        3.0, gt=1, le=1_000, description="Factor from which a cluster's growth over the days before is a finding."
     )
     alert_error_rate: float = Field(
-        0.25, gt=0, le=1, description="Share of items with errors from which a cluster is told."
+        0.25, gt=0, le=1, description="Share of items with errors from which a cluster is a finding."
     )
     alert_min_items: int = Field(
-        20, ge=1, le=1_000_000, description="Items below which neither growth nor errors of a cluster are told."
+        20, ge=1, le=1_000_000, description="Items below which neither growth nor errors of a cluster are a finding."
     )
     alert_gap_hours: int = Field(
-        24, ge=1, le=168, description="Hours after the end of a day with nothing to show from which that is told."
+        24, ge=1, le=168, description="Hours after the end of a day with nothing to show from which that is a finding."
     )
     alert_webhook_format: Literal["generic", "slack"] = Field("generic", description="What alerts are sent as.")
     alert_allow_private: bool = Field(
