@@ -21,7 +21,7 @@ class Whole(TypedDict):
     at: Timestamp
     count: Int32
     total: int | None
-    is_it: bool
+    flag: bool
     vector: list[Float32]
     parts: list[Part]
     first: Part | None
@@ -34,7 +34,7 @@ def test_the_schema_of_a_type() -> None:
         ("at", pa.timestamp("us", tz="UTC"), False),
         ("count", pa.int32(), False),
         ("total", pa.int64(), True),
-        ("is_it", pa.bool_(), False),
+        ("flag", pa.bool_(), False),
         ("vector", pa.list_(pa.float32()), False),
         ("parts", pa.list_(part), False),
         ("first", part, True),
