@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_traces import NOW
 
 from llma_assets.ingest import ingest_file
 from llma_assets.lake import Lake
+from llma_assets_tests.real_traces import NOW
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from pipeline import embed, summarize
-from real_traces import demo_events
 
 from llma_assets.checks.zero_items import zero_item_checks
 from llma_assets.definitions import defs
@@ -19,6 +17,9 @@ from llma_assets.lake import Lake
 from llma_assets.partitions import lineage_mapping, partition_key, team_day_of, team_days_partitions, window_mapping
 from llma_assets.stages.declaration import in_order
 from llma_assets.team_day import TeamDay
+from llma_assets_tests import ROOT
+from llma_assets_tests.real_traces import demo_events
+from llma_assets_tests.stages.pipeline import embed, summarize
 
 CHAIN = [stage.table.name for stage in in_order()]
 
@@ -36,10 +37,9 @@ print(dg_jobs, heavy)
 
 def test_the_definitions_load_in_a_fresh_process_with_an_empty_environment(tmp_path: Path) -> None:
     """F35: no setting, no HOME, no network, nothing written, nothing costly loaded, no warning."""
-    package_root = str(Path(__file__).parent.parent)
     done = subprocess.run(
         [sys.executable, "-B", "-c", LOAD],
-        env={"PYTHONPATH": package_root},
+        env={"PYTHONPATH": str(ROOT)},
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -134,10 +134,9 @@ def test_a_run_over_several_days_matches_each_with_the_one_before(
 
 
 def test_dagster_validate_finds_the_workspace() -> None:
-    root = Path(__file__).parent.parent
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("LLMA_", "DAGSTER_"))}
     for name in ("workspace.yaml", "dagster.yaml", "pyproject.toml", "README.md", "Makefile"):
-        assert (root / name).exists(), name
-    command = [sys.executable, "-m", "dagster", "definitions", "validate", "-w", str(root / "workspace.yaml")]
+        assert (ROOT / name).exists(), name
+    command = [sys.executable, "-m", "dagster", "definitions", "validate", "-w", str(ROOT / "workspace.yaml")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
-CERTIFICATE = Path(__file__).parent.parent / "fixtures" / "alerts" / "hooks.example.test.pem"
+from llma_assets_tests import FIXTURES
+
+CERTIFICATE = FIXTURES / "alerts" / "hooks.example.test.pem"
 
 
 @dataclass

@@ -15,10 +15,6 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 import pytest
-from planted import summary_row
-from planted_alerts import DAY, finding, write
-from real_traces import demo_events
-from receiver import Receiver, free_port, receiving
 
 from llma_assets.alerts.outbox import Outbox, Tally
 from llma_assets.alerts.record import FIRST_WAIT_S, MAX_WAIT_S, DeliveryRecord, wait_s
@@ -35,6 +31,11 @@ from llma_assets.settings import Settings, load_settings
 from llma_assets.tables.cluster_events import CLUSTER_EVENTS
 from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
+from llma_assets_tests import ROOT
+from llma_assets_tests.alerts.receiver import Receiver, free_port, receiving
+from llma_assets_tests.real_traces import demo_events
+from llma_assets_tests.stages.planted import summary_row
+from llma_assets_tests.stages.planted_alerts import DAY, finding, write
 
 NOW = datetime(2026, 1, 10, 6, tzinfo=UTC)
 LOG = logging.getLogger("test")
@@ -247,8 +248,7 @@ def test_a_process_that_dies_around_the_send_leaves_work_that_is_done_again(
     """At least once: between the answer and the record the message is sent again, under the same id."""
     write(lake, finding("a"))
     command = [sys.executable, "-c", KILLED, receiver.url, NOW.isoformat()]
-    root = str(Path(__file__).parent.parent.parent)
-    done = subprocess.run(command, env=os.environ | {"LLMA_KILL_AT": point, "PYTHONPATH": root}, check=False)
+    done = subprocess.run(command, env=os.environ | {"LLMA_KILL_AT": point, "PYTHONPATH": str(ROOT)}, check=False)
     assert done.returncode == -signal.SIGKILL
     assert [(row["status"], row["attempts"]) for row in record(lake)] == [("sending", 1)]
     assert send(lake, receiver).delivered == 0, "not at once: it may be another process's"
@@ -373,7 +373,7 @@ def test_the_command_sends_a_test_message(receiver: Receiver) -> None:
     assert unset.returncode == 2 and "LLMA_ALERT_WEBHOOK_URL" in unset.stderr
 
 
-DOCS = (Path(__file__).parent.parent.parent / "docs" / "alerts.md").read_text(encoding="utf-8")
+DOCS = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
 
 
 def test_the_docs_name_what_there_is(lake: Lake, receiver: Receiver) -> None:

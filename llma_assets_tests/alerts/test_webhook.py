@@ -4,10 +4,10 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from receiver import Receiver, free_port, receiving, trusting
 
 from llma_assets.alerts.webhook import Webhook, webhook_from_environment
 from llma_assets.errors import InputRejected
+from llma_assets_tests.alerts.receiver import Receiver, free_port, receiving, trusting
 
 PUBLIC = "93.184.215.14"
 BODY, HEADERS = b'{"a": 1}', {"Content-Type": "application/json", "Idempotency-Key": "k"}

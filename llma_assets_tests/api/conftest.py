@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from real_traces import demo_events
 
 import llma_assets as llma
+from llma_assets_tests.real_traces import demo_events
 
 DAYS = ("2026-03-08", "2026-03-09")
 

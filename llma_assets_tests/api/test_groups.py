@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,10 @@ import llma_assets as llma
 from llma_assets.clustering.cluster import cluster
 from llma_assets.clustering.result import ClusteringParams
 from llma_assets.embedding.lsa import LsaEmbedder
+from llma_assets_tests import FIXTURES
 
 # Requests of real conversations from tau2-bench (MIT).
-ROWS = json.loads((Path(__file__).parents[1] / "fixtures" / "airline_summaries.json").read_text(encoding="utf-8"))
+ROWS = json.loads((FIXTURES / "airline_summaries.json").read_text(encoding="utf-8"))
 TEXTS: list[str] = [row["bullets"][0].removeprefix("User asked: ") for row in ROWS]
 
 

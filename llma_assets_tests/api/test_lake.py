@@ -8,11 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from in_process import llma as command
 
 import llma_assets as llma
 from llma_assets.labeling.minimum_users import CLUSTER_TITLE
 from llma_assets.tables import TABLES
+from llma_assets_tests.cli.in_process import llma as command
 
 # One worker, one lake.
 pytestmark = pytest.mark.xdist_group("api")

@@ -9,7 +9,6 @@ import pytest
 
 # One worker, one lake.
 pytestmark = pytest.mark.xdist_group("api")
-ROOT = Path(__file__).parents[2]
 NOTEBOOK = json.loads((ROOT / "docs" / "notebook.ipynb").read_text(encoding="utf-8"))
 PAGES = ["docs/python.md", "README.md"]
 

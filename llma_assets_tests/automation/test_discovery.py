@@ -8,8 +8,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from pipeline import embed, summarize
-from real_traces import NOW, demo_events
 
 from llma_assets.automation.discovery import plan_team, select_teams
 from llma_assets.automation.schedules import daily_clusters, hourly_summaries
@@ -22,6 +20,8 @@ from llma_assets.resources.clock import Clock
 from llma_assets.settings import load_settings
 from llma_assets.sources.lake_event_source import lake_event_source
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.real_traces import NOW, demo_events
+from llma_assets_tests.stages.pipeline import embed, summarize
 
 Ingest = Callable[..., Any]
 AT = datetime(2026, 3, 9, 10, tzinfo=UTC)

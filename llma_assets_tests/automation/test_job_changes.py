@@ -7,8 +7,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from real_traces import NOW
-from test_discovery import questions, settle, tick
 
 from llma_assets.automation.discovery import is_clusterable, plan_team
 from llma_assets.automation.schedules import daily_clusters, hourly_summaries
@@ -23,6 +21,8 @@ from llma_assets.settings import load_settings
 from llma_assets.sources.lake_event_source import lake_event_source
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import Level
+from llma_assets_tests.automation.test_discovery import questions, settle, tick
+from llma_assets_tests.real_traces import NOW
 
 AT = datetime(2026, 3, 9, 10, tzinfo=UTC)
 DAY = TeamDay("acme", date(2026, 3, 9))

@@ -5,9 +5,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from real_traces import demo_events
-from server import CHAT_MODEL, Server
-from test_discovery import tick
 
 from llma_assets.automation.openai_batch_sensor import openai_batch_sensor
 from llma_assets.definitions import resources
@@ -16,8 +13,11 @@ from llma_assets.lake import Lake
 from llma_assets.partitions import team_day_of
 from llma_assets.queries.views import open_views, query
 from llma_assets.settings import load_settings
+from llma_assets_tests.automation.test_discovery import tick
+from llma_assets_tests.llm.server import CHAT_MODEL, Server
+from llma_assets_tests.real_traces import demo_events
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 KEY = "2025-06-02|acme"
 DAY = team_day_of(KEY)

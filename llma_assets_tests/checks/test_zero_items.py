@@ -5,7 +5,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from real_traces import table_of
 
 from llma_assets.checks.zero_items import zero_item_result
 from llma_assets.errors import PartitionMissing
@@ -13,6 +12,7 @@ from llma_assets.lake import Lake
 from llma_assets.tables import TABLES
 from llma_assets.tables.embeddings import EMBEDDINGS
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.real_traces import table_of
 
 FULL, EMPTY, FAILED = (TeamDay("acme", date(2026, 1, n)) for n in (1, 2, 3))
 

@@ -11,9 +11,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from in_process import llma
-from pipeline import LOG, match_clusters
-from planted import items, plant
 from rich.console import Console
 
 from llma_assets.assets.cluster_assignments import ClusterConfig
@@ -23,6 +20,9 @@ from llma_assets.settings import load_settings
 from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import CLUSTERING_METHODS, ClusteringMethod
+from llma_assets_tests.cli.in_process import llma
+from llma_assets_tests.stages.pipeline import LOG, match_clusters
+from llma_assets_tests.stages.planted import items, plant
 
 LLMA = str(Path(sys.executable).parent / "llma")
 AT = datetime(2026, 3, 9, 10, tzinfo=UTC)

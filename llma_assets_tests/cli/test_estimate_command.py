@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from in_process import llma
-from real_traces import demo_events
+
+from llma_assets_tests.cli.in_process import llma
+from llma_assets_tests.real_traces import demo_events
 
 DAYS = ("--team", "acme", "--from", "2026-03-09", "--to", "2026-03-09")
 

@@ -13,10 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from pipeline import LOG, match_clusters, measure
-from planted import items, plant
 from pyarrow import parquet
-from test_search import write_vectors
 from typer.testing import CliRunner
 
 from llma_assets.cli.app import app
@@ -31,6 +28,10 @@ from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
 from llma_assets.team_day import TeamDay
+from llma_assets_tests import ROOT
+from llma_assets_tests.cli.test_search import write_vectors
+from llma_assets_tests.stages.pipeline import LOG, match_clusters, measure
+from llma_assets_tests.stages.planted import items, plant
 
 LLMA = str(Path(sys.executable).parent / "llma")
 DAY = TeamDay("acme", date(2026, 3, 9))
@@ -101,7 +102,7 @@ def test_a_period_is_exported_with_the_newest_run_of_each_item(lake: Lake, run: 
 
 def docs(language: str) -> list[str]:
     """The blocks of the page in a language."""
-    page = Path(__file__).parent.parent.parent / "docs" / "search-and-export.md"
+    page = ROOT / "docs" / "search-and-export.md"
     return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.S)
 
 

@@ -4,12 +4,10 @@ import json
 import re
 import shlex
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from real_traces import demo_events
 from typer.testing import CliRunner
 
 from llma_assets.cli.app import app
@@ -17,8 +15,10 @@ from llma_assets.clustering_jobs import clustering_jobs, enabled_jobs
 from llma_assets.clustering_jobs.filters import Operator
 from llma_assets.errors import InputRejected
 from llma_assets.settings import load_settings
+from llma_assets_tests import ROOT
+from llma_assets_tests.real_traces import demo_events
 
-DOC = (Path(__file__).parent.parent.parent / "docs" / "jobs.md").read_text(encoding="utf-8")
+DOC = (ROOT / "docs" / "jobs.md").read_text(encoding="utf-8")
 
 
 def llma(*arguments: str) -> str:

@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from real_traces import demo_events
 from typer.testing import CliRunner
 
 from llma_assets.cli.app import app
 from llma_assets.cli.demo import TEAMS, run_due
 from llma_assets.cli.project import Project
+from llma_assets_tests import ROOT
+from llma_assets_tests.real_traces import demo_events
 
-ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LLMA = str(Path(sys.executable).parent / "llma")
 

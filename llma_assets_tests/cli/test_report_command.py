@@ -9,9 +9,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from explorer.page_reader import ReadPage
-from pipeline import LOG, match_clusters
-from planted import items, plant, run_row
 from typer.testing import CliRunner, Result
 
 from llma_assets.cli.app import app
@@ -21,6 +18,9 @@ from llma_assets.lake import Lake
 from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.explorer.page_reader import ReadPage
+from llma_assets_tests.stages.pipeline import LOG, match_clusters
+from llma_assets_tests.stages.planted import items, plant, run_row
 
 LLMA = str(Path(sys.executable).parent / "llma")
 DAY = TeamDay("acme", date(2026, 3, 9))

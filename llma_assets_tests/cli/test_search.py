@@ -7,10 +7,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from pipeline import LOG, match_clusters
-from planted import items, plant, summary_row
-from server import EMBEDDING_MODEL, Server
-from server_answers import vector
 
 from llma_assets.cli.search import search
 from llma_assets.embedding.lsa import LsaEmbedder
@@ -20,8 +16,12 @@ from llma_assets.lake import Lake
 from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.tables.embeddings import EMBEDDINGS
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.llm.server import EMBEDDING_MODEL, Server
+from llma_assets_tests.llm.server_answers import vector
+from llma_assets_tests.stages.pipeline import LOG, match_clusters
+from llma_assets_tests.stages.planted import items, plant, summary_row
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 DAY = TeamDay("acme", date(2026, 3, 9))
 TOPICS = items("refund", 0, 6, 0) | items("parking", 0, 5, 1) | items("odd", 0, 2, -1)

@@ -3,12 +3,12 @@
 Embedded with all-MiniLM-L6-v2 and rotated onto their own 64 main axes; `intents` are the authors' labels.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "banking77_vectors.npz"
+from llma_assets_tests import FIXTURES
+
+FIXTURE = FIXTURES / "banking77_vectors.npz"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

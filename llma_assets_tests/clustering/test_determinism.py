@@ -4,9 +4,11 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "banking77_vectors.npz"
+from llma_assets_tests import FIXTURES
+
+FIXTURE = FIXTURES / "banking77_vectors.npz"
+
 DIGEST = """
 import hashlib, sys
 import numpy as np

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from test_cluster import assert_sound
 
 from llma_assets.clustering.assignment import assign
 from llma_assets.clustering.cluster import cluster
@@ -15,6 +14,7 @@ from llma_assets.clustering.themes import themes
 from llma_assets.clustering.vectors import unit_vectors
 from llma_assets.errors import InputRejected
 from llma_assets.vocabulary import CLUSTERING_METHODS, ClusteringMethod
+from llma_assets_tests.clustering.test_cluster import assert_sound
 
 MINIMUM = 20  # items that a window must hold, LLMA_MIN_ITEMS
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_cluster import assert_sound
 
 from llma_assets.clustering.cluster import cluster
 from llma_assets.clustering.grouping import Grouping, with_earlier
@@ -14,6 +13,7 @@ from llma_assets.clustering.holding import Earlier, Held, hold
 from llma_assets.clustering.neighborhood import Neighborhood
 from llma_assets.clustering.result import NOISE, UNSEEN, Clustering, ClusteringParams
 from llma_assets.errors import InputRejected
+from llma_assets_tests.clustering.test_cluster import assert_sound
 
 SMALLEST = 5
 

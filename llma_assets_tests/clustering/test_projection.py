@@ -4,7 +4,6 @@ import hashlib
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,8 +22,9 @@ from llma_assets.clustering.placing import place_among
 from llma_assets.clustering.projection import project
 from llma_assets.clustering.threads import single_thread
 from llma_assets.clustering.vectors import unit_vectors
+from llma_assets_tests import FIXTURES, ROOT
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "banking77_vectors.npz"
+FIXTURE = FIXTURES / "banking77_vectors.npz"
 
 
 def map_of(vectors: np.ndarray, anchors: Anchors | None = None) -> np.ndarray:
@@ -149,8 +149,8 @@ def test_points_on_an_arc_are_drawn_out_rather_than_folded() -> None:
 DIGEST = """
 import hashlib, sys
 import numpy as np
-sys.path.insert(0, sys.argv[2])
-from test_map import map_of
+sys.path.append(sys.argv[2])
+from llma_assets_tests.clustering.test_projection import map_of
 from llma_assets.clustering.anchors import Anchors
 vectors = np.load(sys.argv[1])["vectors"].astype(np.float32)
 places = map_of(vectors)
@@ -162,7 +162,7 @@ print(hashlib.sha256(places.tobytes() + later.tobytes()).hexdigest())
 def test_any_process_and_number_of_threads_gives_the_same_bytes() -> None:
     def digest(threads: str) -> str:
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        command = [sys.executable, "-c", DIGEST, str(FIXTURE), str(Path(__file__).parent)]
+        command = [sys.executable, "-c", DIGEST, str(FIXTURE), str(ROOT)]
         environment = os.environ | dict.fromkeys(names, threads)
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
-from test_filters import filters
 
 from llma_assets.clustering_jobs import ClusteringJob, clustering_jobs, enabled_jobs
 from llma_assets.clustering_jobs.edit import edit_jobs, find_job
@@ -19,6 +18,7 @@ from llma_assets.clustering_jobs.job import DEFAULT_JOBS, TeamJobs, id_of_name, 
 from llma_assets.errors import InputRejected
 from llma_assets.settings import Settings, load_settings
 from llma_assets.vocabulary import Level
+from llma_assets_tests.clustering_jobs.test_filters import filters
 
 SIX_JOBS = ", ".join(f"{{id: j{n}, name: J{n}, level: trace}}" for n in range(6))
 JOB = "{id: a, name: A, level: trace}"

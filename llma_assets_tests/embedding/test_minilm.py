@@ -19,8 +19,9 @@ from llma_assets.embedding import minilm
 from llma_assets.embedding.embedder import check_vectors
 from llma_assets.embedding.minilm import MiniLMEmbedder, find_model
 from llma_assets.errors import InputRejected, MissingExtra
+from llma_assets_tests import FIXTURES as ALL_FIXTURES
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "embedding"
+FIXTURES = ALL_FIXTURES / "embedding"
 TINY = FIXTURES / "tiny_bert"
 TEXTS: list[str] = json.loads((FIXTURES / "minilm_texts.json").read_text(encoding="utf-8"))[:-1]
 

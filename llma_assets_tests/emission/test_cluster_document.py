@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from test_cluster_event import labels, metrics, run
 
 from llma_assets.emission.cluster_document import read_document
 from llma_assets.emission.cluster_event import cluster_events
 from llma_assets.errors import InputRejected
+from llma_assets_tests.emission.test_cluster_event import labels, metrics, run
 
 RUN_ID = "42_trace_20260103_000000"
 

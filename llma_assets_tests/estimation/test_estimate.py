@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline import LOG, source, summarize
-from real_traces import NOW, demo_events
 
 from llma_assets.estimation import backfill_items
 from llma_assets.estimation.estimate import Estimate, EstimateBackfill, StageEstimate, _all
@@ -22,6 +20,8 @@ from llma_assets.settings import load_settings
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.summarization.outcome import ItemText, Keep, SummaryOutcome, forget
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.real_traces import NOW, demo_events
+from llma_assets_tests.stages.pipeline import LOG, source, summarize
 
 FIRST, SECOND, DAY = date(2026, 3, 3), date(2026, 3, 8), date(2026, 3, 9)
 OPENAI = {"summarizer": "openai", "embedder": "openai", "labeler": "openai"}

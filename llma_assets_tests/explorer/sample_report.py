@@ -7,12 +7,11 @@ every eighth item from `c` on, the rest is noise; items of cluster 1 fail and co
 from functools import cache
 from typing import Any
 
-from traces.trace_events import real_traces
-
 from llma_assets.explorer.detail import detail, numbered_lines
 from llma_assets.explorer.packing import brief_chunks, place_of
 from llma_assets.summarization.extractive import summarize
 from llma_assets.traces.text import render_trace
+from llma_assets_tests.traces.trace_events import real_traces
 
 Json = dict[str, Any]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from explorer.sample_report import CLUSTERS, sample_report
-from explorer.test_page import HOSTILE
 
 from llma_assets.explorer.page import render_page
+from llma_assets_tests.explorer.sample_report import CLUSTERS, sample_report
+from llma_assets_tests.explorer.test_page import HOSTILE
 
 pytestmark = pytest.mark.browser
 

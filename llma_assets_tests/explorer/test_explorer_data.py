@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from real_traces import demo_events
 
 from llma_assets.explorer import packing
 from llma_assets.explorer.badges import badges
@@ -20,6 +19,7 @@ from llma_assets.explorer.groups import Since, Snapshot, earlier, gone, trend
 from llma_assets.explorer.items import by_importance
 from llma_assets.summarization.flow import flow_diagram
 from llma_assets.tables.cluster_metrics import CLUSTER_METRICS
+from llma_assets_tests.real_traces import demo_events
 
 # --- flow -------------------------------------------------------------------------------------------------------------
 

@@ -10,10 +10,10 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from explorer.sample_report import sample_report
 
 from llma_assets.errors import InputRejected
 from llma_assets.explorer.page import SCRIPTS, STYLES, inert_json, render_page
+from llma_assets_tests.explorer.sample_report import sample_report
 
 STATIC = files("llma_assets.explorer") / "static"
 # S10 to S12: markup, ends of scripts and comments, addresses that run script, entities, Mermaid, Markdown, controls.

@@ -13,15 +13,15 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from real_traces import demo_events
-from server import KEY, Server
 
 from llma_assets.instance import execute
 from llma_assets.lake import Lake
 from llma_assets.llm import capture
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.llm.server import KEY, Server
+from llma_assets_tests.real_traces import demo_events
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 LLMA = str(Path(sys.executable).parent / "llma")
 # One of the demo's teams, a few items an hour, so that it takes seconds; and prices, of which a local server has none.

@@ -17,9 +17,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from pipeline import cluster, embed, summarize
-from real_traces import demo_events
-from server import CHAT_MODEL, EMBEDDING_MODEL, KEY, Hang, Server
 
 from llma_assets.lake import Lake
 from llma_assets.lake.checkpoints import Checkpoint
@@ -34,10 +31,13 @@ from llma_assets.stages.embeddings import _VECTORS, EmbedDay
 from llma_assets.tables.cluster_labels import CLUSTER_LABELS
 from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
+from llma_assets_tests import ROOT
+from llma_assets_tests.llm.server import CHAT_MODEL, EMBEDDING_MODEL, KEY, Hang, Server
+from llma_assets_tests.real_traces import demo_events
+from llma_assets_tests.stages.pipeline import cluster, embed, summarize
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
-TESTS = Path(__file__).parent.parent
 LLMA = str(Path(sys.executable).parent / "llma")
 DAY = TeamDay("acme", date(2025, 6, 2))
 CONCURRENCY = 8
@@ -53,15 +53,15 @@ Ingest = Callable[..., Any]
 # Forks before any thread has started. A line in is a job and after how long to kill it; a line out is how it ended.
 NURSERY = f"""
 import json, os, signal, sys, time, traceback
-sys.path[:0] = {[str(TESTS), str(TESTS / "stages"), str(TESTS / "llm"), str(TESTS / "faults")]!r}
+sys.path.append({str(ROOT)!r})
 import openai, duckdb, numpy, pyarrow.parquet, pyarrow.compute
-import test_llm_kills
+from llma_assets_tests.faults.test_llm_kills import work
 for line in sys.stdin:
     kill_after_s, *job = json.loads(line)
     pid = os.fork()
     if pid == 0:
         try:
-            test_llm_kills.work(*job)
+            work(*job)
         except BaseException:
             traceback.print_exc()
             os._exit(1)

@@ -14,11 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llm_items import NO_WAIT, real_items
-from pipeline import cluster, embed, run_day, summarize
-from real_traces import demo_events
-from server import CHAT_MODEL, EMBEDDING_MODEL, KEY, Altered, Reply, Server
-from server_answers import _summary
 
 import llma_assets
 from llma_assets.embedding.embedder import Embedder
@@ -35,8 +30,13 @@ from llma_assets.stages.embeddings import EmbedDay
 from llma_assets.summarization.response import read_summary
 from llma_assets.tables import TABLES
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.llm.llm_items import NO_WAIT, real_items
+from llma_assets_tests.llm.server import CHAT_MODEL, EMBEDDING_MODEL, KEY, Altered, Reply, Server
+from llma_assets_tests.llm.server_answers import _summary
+from llma_assets_tests.real_traces import demo_events
+from llma_assets_tests.stages.pipeline import cluster, embed, run_day, summarize
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 LLMA = str(Path(sys.executable).parent / "llma")
 DAY = TeamDay("acme", date(2026, 3, 9))

@@ -11,23 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline import cluster, embed, run_day, summarize
-from real_traces import demo_events
 
 from llma_assets.lake import Lake
 from llma_assets.lake.faults import KILL_POINTS
 from llma_assets.team_day import TeamDay
+from llma_assets_tests import ROOT
+from llma_assets_tests.real_traces import demo_events
+from llma_assets_tests.stages.pipeline import cluster, embed, run_day, summarize
 
-TESTS = Path(__file__).parent.parent
 DAY = date(2025, 6, 2)
 Ingest = Callable[..., Any]
 Snapshot = Callable[[], dict[str, bytes]]
 
 RUN = f"""
 import sys
-sys.path[:0] = [{str(TESTS)!r}, {str(TESTS / "stages")!r}]
+sys.path.append({str(ROOT)!r})
 from datetime import date
-from pipeline import run_day
+from llma_assets_tests.stages.pipeline import run_day
 from llma_assets.lake import Lake
 run_day(Lake(sys.argv[1]), sys.argv[2], [date.fromisoformat(day) for day in sys.argv[3:]])
 """

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline import source, summarize
-from real_traces import NOW
 
 from llma_assets.errors import InputRejected
 from llma_assets.ingest import ingest_file
 from llma_assets.lake import Lake
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.real_traces import NOW
+from llma_assets_tests.stages.pipeline import source, summarize
 
 DAY = TeamDay("acme", date(2026, 3, 9))
 AT = datetime(2026, 3, 9, 10, tzinfo=UTC)

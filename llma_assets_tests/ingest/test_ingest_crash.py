@@ -16,8 +16,9 @@ from llma_assets.errors import InputRejected, PartitionLocked
 from llma_assets.ingest import ingest_file
 from llma_assets.ingest.run import KILL_POINTS
 from llma_assets.lake import Lake
+from llma_assets_tests import FIXTURES
 
-REAL = Path(__file__).parents[1] / "fixtures" / "ingest_events.jsonl"
+REAL = FIXTURES / "ingest_events.jsonl"
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 STORE_POINTS = ("before_write", "after_write", "before_rename", "after_rename")
 CHILD = """

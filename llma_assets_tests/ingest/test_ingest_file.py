@@ -20,8 +20,9 @@ from llma_assets.ingest import IngestReport, Limits, QuarantineReason, ingest_fi
 from llma_assets.lake import Lake
 from llma_assets.tables.ingest import INGESTS, QUARANTINE, TRACE_EVENTS
 from llma_assets.team_day import TeamDay
+from llma_assets_tests import FIXTURES
 
-REAL = Path(__file__).parents[1] / "fixtures" / "ingest_events.jsonl"
+REAL = FIXTURES / "ingest_events.jsonl"
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 Snapshot = Callable[[], dict[str, bytes]]
 

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,9 +13,10 @@ from hypothesis import strategies as st
 from llma_assets.labeling.evidence import build_evidence
 from llma_assets.labeling.keywords import label_by_keywords, noise_label
 from llma_assets.labeling.label import ClusterEvidence, ItemEvidence, Label
+from llma_assets_tests import FIXTURES, ROOT
 
 # Summaries of conversations from tau2-bench (MIT), in the five groups that k-means makes of them.
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "airline_summaries.json"
+FIXTURE = FIXTURES / "airline_summaries.json"
 TITLE = re.compile(r"(?:[^\W\d_]+(?:['-][^\W\d_]+)*(?:\+\+|#)?)(?: (?:[^\W\d_]+(?:['-][^\W\d_]+)*(?:\+\+|#)?))*")
 
 
@@ -181,8 +181,8 @@ def test_any_text_gives_sound_and_repeatable_names(clusters: list[list[str]]) ->
 
 def test_hash_seeds_do_not_change_a_name() -> None:
     code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from test_keywords import real_evidence, label_by_keywords\n"
+        f"import sys; sys.path.append({str(ROOT)!r})\n"
+        "from llma_assets_tests.labeling.test_keywords import real_evidence, label_by_keywords\n"
         "evidence = real_evidence(); print(evidence, label_by_keywords(evidence))"
     )
     outcomes = {

@@ -5,8 +5,6 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from pipeline import LOG, run_day, source
-from real_traces import NOW, demo_events
 
 from llma_assets.cli.project import Project
 from llma_assets.ingest import ingest_file
@@ -16,6 +14,8 @@ from llma_assets.stages.cluster_alerts import FindAlerts
 from llma_assets.stages.cluster_report import BuildReport
 from llma_assets.tables.cluster_report import REPORT_PAGE
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.real_traces import NOW, demo_events
+from llma_assets_tests.stages.pipeline import LOG, run_day, source
 
 DAY = TeamDay("acme", date(2026, 3, 8))
 

@@ -17,6 +17,7 @@ from llma_assets.lake.checkpoints import CHUNK_ROWS, Checkpoint
 from llma_assets.tables import TABLES
 from llma_assets.tables.embeddings import EMBEDDINGS
 from llma_assets.team_day import TeamDay
+from llma_assets_tests import ROOT
 
 DAY = TeamDay("acme", date(2026, 1, 2))
 
@@ -125,8 +126,8 @@ def test_the_file_that_says_what_a_table_looks_like_follows_the_table(lake: Lake
 WRITER = """
 import sys, pyarrow as pa
 from datetime import date
-sys.path.insert(0, {tests!r})
-from test_store import DAY, rows
+sys.path.append({root!r})
+from llma_assets_tests.lake.test_store import DAY, rows
 from llma_assets.lake import Lake
 lake = Lake({url!r})
 with lake.lock("embeddings", DAY):
@@ -141,7 +142,7 @@ with lake.lock("embeddings", DAY):
 def test_a_killed_writer_leaves_the_old_partition_or_the_new(lake: Lake, point: str, expected: str) -> None:
     """F1: killed at each write point; a later writer sweeps what was left."""
     lake.write("embeddings", DAY, rows("old"), "v1")
-    script = WRITER.format(tests=str(Path(__file__).parent), url=lake.url)
+    script = WRITER.format(root=str(ROOT), url=lake.url)
     killed = subprocess.run([sys.executable, "-c", script], env=os.environ | {"LLMA_KILL_AT": point}, check=False)
     assert killed.returncode == -9
     assert lake.read("embeddings", DAY)["item_id"].to_pylist() == [expected]
@@ -186,7 +187,7 @@ def test_a_full_disk_is_named_and_leaves_the_old_partition(lake: Lake) -> None:
     script = (
         "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-    ) + WRITER.format(tests=str(Path(__file__).parent), url=lake.url)
+    ) + WRITER.format(root=str(ROOT), url=lake.url)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "cannot write" in done.stderr

@@ -6,10 +6,6 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
-from llm_items import access_of
-from pipeline import LOG, source, summarize
-from real_traces import NOW
-from server import CHAT_MODEL, EMBEDDING_MODEL
 
 from llma_assets.automation.discovery import TeamPlan, plan_team
 from llma_assets.automation.team_discovery_sensor import team_discovery_sensor
@@ -27,6 +23,10 @@ from llma_assets.settings import load_settings
 from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.stages.embeddings import EmbedDay
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.llm.llm_items import access_of
+from llma_assets_tests.llm.server import CHAT_MODEL, EMBEDDING_MODEL
+from llma_assets_tests.real_traces import NOW
+from llma_assets_tests.stages.pipeline import LOG, source, summarize
 
 DAY = TeamDay("acme", date(2025, 6, 2))
 PRICES = {CHAT_MODEL: {"input_usd": 1.0, "output_usd": 2.0}, EMBEDDING_MODEL: {"input_usd": 1.0}}

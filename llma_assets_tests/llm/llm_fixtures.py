@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from server import KEY, Server, serving
 
 from llma_assets.llm.endpoint import Endpoint
+from llma_assets_tests.llm.server import KEY, Server, serving
 
 
 @pytest.fixture

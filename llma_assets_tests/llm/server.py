@@ -3,7 +3,7 @@
 It is honest: it answers from the text that it is sent, and refuses requests that the real one would refuse. A prompt
 that lacks the trace, or a schema that is not strict, therefore gives a wrong answer. Failures are scripted.
 
-By itself: `python -m server --port 8000 --latency-s 0.05` in this folder. Its address goes into `--base-url`.
+By itself: `python -m llma_assets_tests.llm.server --port 8000 --latency-s 0.05`. Its address goes into `--base-url`.
 """
 
 import argparse
@@ -20,10 +20,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from server_abilities import Abilities
-from server_answers import CHAT_MODEL, DIM, EMBEDDING_MODEL, answer, vector
-from server_batches import Batches
-from server_protocol import Altered, Hang, Refused, Reply, Request, Reset, Scripted
+from llma_assets_tests.llm.server_abilities import Abilities
+from llma_assets_tests.llm.server_answers import CHAT_MODEL, DIM, EMBEDDING_MODEL, answer, vector
+from llma_assets_tests.llm.server_batches import Batches
+from llma_assets_tests.llm.server_protocol import Altered, Hang, Refused, Reply, Request, Reset, Scripted
 
 __all__ = [
     "CHAT_MODEL",

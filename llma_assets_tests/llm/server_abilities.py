@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from server_protocol import Refused, Reply
+from llma_assets_tests.llm.server_protocol import Refused, Reply
 
 Wording = Literal["openai", "azure", "vllm", "llama_cpp", "lm_studio"]
 FORMATS = ("json_schema", "json_object", "text")

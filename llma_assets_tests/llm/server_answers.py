@@ -10,8 +10,8 @@ import re
 import struct
 from typing import Any
 
-from server_abilities import Abilities
-from server_protocol import CHAT, EMBEDDINGS, Altered, Refused, Reply, Request
+from llma_assets_tests.llm.server_abilities import Abilities
+from llma_assets_tests.llm.server_protocol import CHAT, EMBEDDINGS, Altered, Refused, Reply, Request
 
 CHAT_MODEL = "small-chat"
 EMBEDDING_MODEL = "small-vectors"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server_answers import CHAT_MODEL
+from llma_assets_tests.llm.server_answers import CHAT_MODEL
 
 STRICT = {
     "type": "object",

@@ -14,7 +14,7 @@ from email.parser import BytesHeaderParser
 from email.policy import HTTP
 from typing import Any
 
-from server_protocol import Refused, Reply, Request
+from llma_assets_tests.llm.server_protocol import Refused, Reply, Request
 
 MAX_REQUESTS = 50_000
 MAX_FILE_BYTES = 200_000_000

@@ -10,7 +10,6 @@ import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from llm_items import item, real_items
 
 from llma_assets.errors import FailFast, InputRejected
 from llma_assets.labeling.label import ClusterEvidence, ItemEvidence
@@ -30,6 +29,7 @@ from llma_assets.settings import load_settings
 from llma_assets.summarization.prompt import BULLETS, build_messages, fill
 from llma_assets.summarization.response import checked_refs, has_link, read_summary, without_links
 from llma_assets.traces.representation import TextRepresentation
+from llma_assets_tests.llm.llm_items import item, real_items
 
 TEXT = item(1).representation
 FENCE = "=== 00112233445566778899 ==="

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_traces import demo_events
 
 from llma_assets.cli.project import Project
 from llma_assets.lake import Lake
@@ -30,6 +29,7 @@ from llma_assets.settings import load_settings
 from llma_assets.sources.lake_event_source import lake_event_source
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import OWN_TRAFFIC_PROPERTY, Level
+from llma_assets_tests.real_traces import demo_events
 
 KEY = "phc_seededKeyForTests0123456789"
 DAY = TeamDay("acme", date(2026, 3, 9))

@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from llm_items import NO_WAIT, access_of, item
-from server import CHAT_MODEL, EMBEDDING_MODEL, KEY, Altered, Hang, Reply, Reset, Server
-from server_protocol import BAD_GATEWAY, EMPTY_BODY, MALFORMED_BODY, rate_limited
 
 from llma_assets.errors import FailFast, RetryLater
 from llma_assets.llm.circuit import SERVER_FAILURES, USELESS_ANSWERS
@@ -20,8 +17,11 @@ from llma_assets.llm.summarizer import OpenAISummarizer
 from llma_assets.redaction.redactor import Redactor
 from llma_assets.summarization.outcome import ItemText, SummaryOutcome
 from llma_assets.vocabulary import Reason
+from llma_assets_tests.llm.llm_items import NO_WAIT, access_of, item
+from llma_assets_tests.llm.server import CHAT_MODEL, EMBEDDING_MODEL, KEY, Altered, Hang, Reply, Reset, Server
+from llma_assets_tests.llm.server_protocol import BAD_GATEWAY, EMPTY_BODY, MALFORMED_BODY, rate_limited
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 Make = Callable[..., OpenAISummarizer]
 

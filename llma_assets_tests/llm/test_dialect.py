@@ -5,8 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from llm_items import access_of, item
-from server import CHAT_MODEL, Altered, Hang, Reply, Server
 
 from llma_assets.errors import FailFast
 from llma_assets.labeling.label import ClusterEvidence, ItemEvidence
@@ -17,8 +15,10 @@ from llma_assets.llm.policy import RetryPolicy
 from llma_assets.llm.summarizer import OpenAISummarizer
 from llma_assets.summarization.outcome import SummaryOutcome
 from llma_assets.vocabulary import Reason
+from llma_assets_tests.llm.llm_items import access_of, item
+from llma_assets_tests.llm.server import CHAT_MODEL, Altered, Hang, Reply, Server
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 Make = Callable[..., OpenAISummarizer]
 WORDINGS = ["openai", "azure", "vllm", "llama_cpp", "lm_studio"]

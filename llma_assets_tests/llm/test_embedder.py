@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from llm_items import access_of
-from server import DIM, EMBEDDING_MODEL, Altered, Reply, Server, vector
 
 from llma_assets.embedding.embedder import EmbeddingRejected, check_vectors
 from llma_assets.errors import FailFast, RetryLater
@@ -14,8 +12,10 @@ from llma_assets.llm.access import Access
 from llma_assets.llm.embedder import MAX_BATCH_TEXTS, OpenAIEmbedder
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.vocabulary import Reason
+from llma_assets_tests.llm.llm_items import access_of
+from llma_assets_tests.llm.server import DIM, EMBEDDING_MODEL, Altered, Reply, Server, vector
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 Make = Callable[..., OpenAIEmbedder]
 

@@ -8,8 +8,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from llm_items import access_of, item
-from server import CHAT_MODEL, EMBEDDING_MODEL, KEY, Reply, Server, serving
 
 from llma_assets.errors import FailFast, InputRejected
 from llma_assets.llm import endpoint as endpoint_module
@@ -18,8 +16,10 @@ from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.summarizer import OpenAISummarizer
 from llma_assets.settings import load_settings
 from llma_assets.summarization.outcome import SummaryOutcome
+from llma_assets_tests.llm.llm_items import access_of, item
+from llma_assets_tests.llm.server import CHAT_MODEL, EMBEDDING_MODEL, KEY, Reply, Server, serving
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 Summarize = Callable[[Endpoint], list[SummaryOutcome]]
 AZURE = "https://x.openai.azure.com/openai/deployments/d?api-version=2024-10-21"

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from llm_items import access_of
-from server import CHAT_MODEL, Altered, Reply, Server
 
 from llma_assets.errors import FailFast
 from llma_assets.labeling.keywords import label_by_keywords
@@ -15,8 +13,10 @@ from llma_assets.labeling.prompt import build_messages
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.labeler import OpenAILabeler
 from llma_assets.llm.prompts import load_prompt
+from llma_assets_tests.llm.llm_items import access_of
+from llma_assets_tests.llm.server import CHAT_MODEL, Altered, Reply, Server
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 Make = Callable[..., OpenAILabeler]
 

@@ -7,16 +7,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from llm_items import access_of, item
-from server import CHAT_MODEL, Reply, Server
-from server_protocol import rate_limited
 
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.pace import Pace
 from llma_assets.llm.policy import RetryPolicy
 from llma_assets.llm.summarizer import OpenAISummarizer
+from llma_assets_tests.llm.llm_items import access_of, item
+from llma_assets_tests.llm.server import CHAT_MODEL, Reply, Server
+from llma_assets_tests.llm.server_protocol import rate_limited
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 
 class Gate:

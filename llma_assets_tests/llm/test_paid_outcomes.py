@@ -5,8 +5,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from llm_day import DAY, Day, questions
-from server import CHAT_MODEL, EMBEDDING_MODEL, Altered, Reply, Server
 
 from llma_assets.embedding.embedder import EmbeddingRejected
 from llma_assets.instance import execute
@@ -15,8 +13,10 @@ from llma_assets.llm.access import Access
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.summarizer import OpenAISummarizer, max_text_chars
 from llma_assets.settings import load_settings
+from llma_assets_tests.llm.llm_day import DAY, Day, questions
+from llma_assets_tests.llm.server import CHAT_MODEL, EMBEDDING_MODEL, Altered, Reply, Server
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 Ingest = Callable[..., Any]
 

@@ -7,10 +7,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from llm_day import DAY, ONE_SUMMARY_USD, Day, questions, requested, statuses
-from pipeline import embed, source
-from real_traces import NOW
-from server import Server
 
 from llma_assets.automation.discovery import days_to_summarize
 from llma_assets.lake import Lake
@@ -18,8 +14,12 @@ from llma_assets.llm.budget import budget_of
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.settings import load_settings
 from llma_assets.versions import is_part
+from llma_assets_tests.llm.llm_day import DAY, ONE_SUMMARY_USD, Day, questions, requested, statuses
+from llma_assets_tests.llm.server import Server
+from llma_assets_tests.real_traces import NOW
+from llma_assets_tests.stages.pipeline import embed, source
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 Ingest = Callable[..., Any]
 

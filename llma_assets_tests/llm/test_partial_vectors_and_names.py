@@ -5,26 +5,25 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
-from llm_day import DAY, Day, questions, requested, statuses
-from pipeline import LOG, cluster, embed, summarize
-from real_traces import NOW, demo_events
-from server import EMBEDDING_MODEL, Altered, Reply, Server
 
 from llma_assets.errors import FailFast, RetryLater
 from llma_assets.lake import Lake
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.versions import is_part, whole_version
+from llma_assets_tests import ROOT
+from llma_assets_tests.llm.llm_day import DAY, Day, questions, requested, statuses
+from llma_assets_tests.llm.server import EMBEDDING_MODEL, Altered, Reply, Server
+from llma_assets_tests.real_traces import NOW, demo_events
+from llma_assets_tests.stages.pipeline import LOG, cluster, embed, summarize
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 Ingest = Callable[..., Any]
-TESTS = Path(__file__).parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -171,8 +170,8 @@ def test_names_cut_short_are_keywords_and_the_next_run_names_them(
 
 KILLED = f"""
 import sys
-sys.path[:0] = [{str(TESTS)!r}, {str(TESTS / "stages")!r}, {str(TESTS / "llm")!r}]
-from llm_day import Day
+sys.path.append({str(ROOT)!r})
+from llma_assets_tests.llm.llm_day import Day
 from llma_assets.lake import Lake
 from llma_assets.llm.endpoint import Endpoint
 Day(Lake(sys.argv[1]), Endpoint(sys.argv[2])).label()

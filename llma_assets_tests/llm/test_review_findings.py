@@ -12,11 +12,6 @@ from typing import Any
 import dagster as dg
 import pyarrow.parquet as pq
 import pytest
-from batch_day import TEAM_DAY, Day
-from llm_items import access_of, item
-from pipeline import LOG, source, summarize
-from real_traces import NOW, demo_events
-from server import CHAT_MODEL, EMBEDDING_MODEL, Reply, Server
 
 from llma_assets.automation.openai_batch_sensor import openai_batch_sensor
 from llma_assets.definitions import resources
@@ -42,8 +37,13 @@ from llma_assets.settings import load_settings
 from llma_assets.stages.embeddings import EmbedDay
 from llma_assets.summarization.outcome import ItemText, SummaryOutcome
 from llma_assets.vocabulary import Reason
+from llma_assets_tests.llm.batch.batch_day import TEAM_DAY, Day
+from llma_assets_tests.llm.llm_items import access_of, item
+from llma_assets_tests.llm.server import CHAT_MODEL, EMBEDDING_MODEL, Reply, Server
+from llma_assets_tests.real_traces import NOW, demo_events
+from llma_assets_tests.stages.pipeline import LOG, source, summarize
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 DAY = "2025-06-02"
 ACME, OTHER = team_day_of(f"{DAY}|acme"), team_day_of(f"{DAY}|other")

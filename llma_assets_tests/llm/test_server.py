@@ -7,15 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
-import server as server_module
-from server import CHAT_MODEL, EMBEDDING_MODEL, KEY, Reply, Reset, Server, vector
-from server_asks import FENCE, FIELDS, STRICT, batch_line, messages, schema_format
-from server_protocol import (
+
+from llma_assets_tests import ROOT
+from llma_assets_tests.llm import server as server_module
+from llma_assets_tests.llm.server import CHAT_MODEL, EMBEDDING_MODEL, KEY, Reply, Reset, Server, vector
+from llma_assets_tests.llm.server_asks import FENCE, FIELDS, STRICT, batch_line, messages, schema_format
+from llma_assets_tests.llm.server_protocol import (
     BAD_GATEWAY,
     CUT,
     EMPTY_BODY,
@@ -28,7 +29,7 @@ from server_protocol import (
     rate_limited,
 )
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 
 def _client(server: Server, **options: Any) -> openai.OpenAI:
@@ -254,9 +255,8 @@ def test_a_refusal_and_a_cut(server: Server, client: openai.OpenAI) -> None:
 
 
 def test_it_runs_by_itself() -> None:
-    folder = Path(server_module.__file__).parent
-    command = [sys.executable, "-m", "server", "--latency-s", "0.01", "--batch-s", "0.05"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
+    command = [sys.executable, "-m", server_module.__name__, "--latency-s", "0.01", "--batch-s", "0.05"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
         try:
             assert process.stdout is not None
             assert select.select([process.stdout], [], [], 20)[0], "it says nothing"

@@ -7,10 +7,11 @@ from typing import Any
 
 import openai
 import pytest
-from server import EMBEDDING_MODEL, KEY, Reply, Server, vector
-from server_asks import batch_line
 
-pytest_plugins = ["llm_fixtures"]
+from llma_assets_tests.llm.server import EMBEDDING_MODEL, KEY, Reply, Server, vector
+from llma_assets_tests.llm.server_asks import batch_line
+
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 
 @pytest.fixture

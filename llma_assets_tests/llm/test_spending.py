@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llm_items import access_of, item
-from server import CHAT_MODEL, EMBEDDING_MODEL, Altered, Hang, Reply, Reset, Server
-from server_protocol import rate_limited
 
 from llma_assets.errors import BudgetExhausted, FailFast, InputRejected, RetryLater
 from llma_assets.labeling.label import ClusterEvidence, ItemEvidence
@@ -24,8 +21,11 @@ from llma_assets.llm.summarizer import OpenAISummarizer
 from llma_assets.summarization.outcome import SummaryOutcome
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import Reason
+from llma_assets_tests.llm.llm_items import access_of, item
+from llma_assets_tests.llm.server import CHAT_MODEL, EMBEDDING_MODEL, Altered, Hang, Reply, Reset, Server
+from llma_assets_tests.llm.server_protocol import rate_limited
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 DAY = TeamDay("acme", date(2026, 3, 9))
 AT = datetime(2026, 3, 10, 12, tzinfo=UTC)

@@ -8,8 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from llm_items import access_of, item, real_items
-from server import CHAT_MODEL, KEY, Altered, Hang, Reply, Server
 
 from llma_assets.errors import FailFast, RetryLater
 from llma_assets.llm.circuit import SERVER_FAILURES
@@ -19,8 +17,10 @@ from llma_assets.llm.summarizer import OpenAISummarizer
 from llma_assets.summarization.flow import flow_labels
 from llma_assets.summarization.outcome import ItemText, SummaryOutcome
 from llma_assets.vocabulary import Reason
+from llma_assets_tests.llm.llm_items import access_of, item, real_items
+from llma_assets_tests.llm.server import CHAT_MODEL, KEY, Altered, Hang, Reply, Server
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 PRICES = {CHAT_MODEL: {"input_usd": 1.0, "cached_input_usd": 0.5, "output_usd": 2.0}}
 

@@ -2,10 +2,8 @@
 
 import json
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
-from real_traces import demo_events
 
 from llma_assets.llm.tokens import (
     OPENAI_TOKENS_PER_PIECE,
@@ -14,8 +12,10 @@ from llma_assets.llm.tokens import (
     pieces_of,
     tokens_per_piece,
 )
+from llma_assets_tests import ROOT
+from llma_assets_tests.real_traces import demo_events
 
-RESULT = Path(__file__).parent.parent.parent / "benchmarks" / "results" / "tokens.json"
+RESULT = ROOT / "benchmarks" / "results" / "tokens.json"
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from llm_items import access_of
-from real_traces import NOW
-from server import CHAT_MODEL, DIM, EMBEDDING_MODEL, Altered, Reply, Server
 
 from llma_assets.embedding.embedder import EmbeddingRejected
 from llma_assets.labeling.label import ClusterEvidence, ItemEvidence
@@ -22,8 +19,11 @@ from llma_assets.llm.task import LlmTask
 from llma_assets.providers import embedder_of
 from llma_assets.settings import load_settings
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.llm.llm_items import access_of
+from llma_assets_tests.llm.server import CHAT_MODEL, DIM, EMBEDDING_MODEL, Altered, Reply, Server
+from llma_assets_tests.real_traces import NOW
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 PRICES = {CHAT_MODEL: {"input_usd": 1.0, "output_usd": 2.0}, EMBEDDING_MODEL: {"input_usd": 1.0}}
 TASK = LlmTask("cluster_labels", TeamDay("acme", date(2026, 3, 9)), "run-1")

@@ -10,10 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from llm_items import access_of
-from pipeline import LOG, match_clusters
-from planted import items, plant, summary_row
-from server import CHAT_MODEL, Reply, Server
 
 from llma_assets.labeling.keywords import label_by_keywords
 from llma_assets.labeling.label import ClusterEvidence, ItemEvidence, Label
@@ -27,8 +23,12 @@ from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.tables.cluster_labels import CLUSTER_LABELS
 from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.llm.llm_items import access_of
+from llma_assets_tests.llm.server import CHAT_MODEL, Reply, Server
+from llma_assets_tests.stages.pipeline import LOG, match_clusters
+from llma_assets_tests.stages.planted import items, plant, summary_row
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 DAYS = [TeamDay("acme", date(2026, 1, n)) for n in range(1, 32)]
 NIGHT = items("flight", 0, 40, 0) | items("refund", 0, 30, 1) | items("bag", 0, 20, 2)

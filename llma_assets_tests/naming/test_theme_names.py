@@ -11,11 +11,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from llm_items import access_of
-from pipeline import LOG, match_clusters, measure
-from planted import items, plant
-from real_traces import NOW
-from server import CHAT_MODEL, Altered, Reply, Request, Server
 
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.labeling.response import same_titles
@@ -29,8 +24,13 @@ from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.team_day import TeamDay
 from llma_assets.versions import is_part
+from llma_assets_tests.llm.llm_items import access_of
+from llma_assets_tests.llm.server import CHAT_MODEL, Altered, Reply, Request, Server
+from llma_assets_tests.real_traces import NOW
+from llma_assets_tests.stages.pipeline import LOG, match_clusters, measure
+from llma_assets_tests.stages.planted import items, plant
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 DAYS = [TeamDay("acme", date(2026, 1, n)) for n in range(1, 32)]
 NIGHT = (

@@ -9,15 +9,15 @@ from typing import Any
 
 import duckdb
 import pytest
-from pipeline import measure
-from planted import items, plant
-from real_traces import demo_events
 
 from llma_assets.cli.project import Project
 from llma_assets.errors import InputRejected
 from llma_assets.lake import Lake
 from llma_assets.queries.views import query
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.real_traces import demo_events
+from llma_assets_tests.stages.pipeline import measure
+from llma_assets_tests.stages.planted import items, plant
 
 DAYS = [TeamDay("acme", date(2026, 1, 1) + timedelta(days=n)) for n in range(4)]
 READS = 25

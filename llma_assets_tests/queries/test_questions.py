@@ -7,15 +7,16 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from pipeline import run_day
-from real_traces import NOW, demo_events
 
 from llma_assets.cli.project import Project
 from llma_assets.emission.metrics import LIFTED
 from llma_assets.ingest import ingest_file
 from llma_assets.lake import Lake
+from llma_assets_tests import ROOT
+from llma_assets_tests.real_traces import NOW, demo_events
+from llma_assets_tests.stages.pipeline import run_day
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = ROOT / "docs"
 PAGE = DOCS / "questions.md"
 VIEW_QUERIES = re.findall(r"```sql\n(.*?)```", (DOCS / "views.md").read_text("utf-8"), flags=re.S)
 HEADINGS = re.findall(r"^##+ (.*)$", PAGE.read_text("utf-8"), flags=re.M)

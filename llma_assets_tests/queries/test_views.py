@@ -13,9 +13,6 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pipeline import LOG, cluster, embed, match_clusters, run_day, summarize
-from planted import items, plant
-from real_traces import demo_events
 
 from llma_assets.cli.project import Project
 from llma_assets.errors import PartitionMissing
@@ -25,13 +22,17 @@ from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
 from llma_assets.team_day import TeamDay
+from llma_assets_tests import ROOT
+from llma_assets_tests.real_traces import demo_events
+from llma_assets_tests.stages.pipeline import LOG, cluster, embed, match_clusters, run_day, summarize
+from llma_assets_tests.stages.planted import items, plant
 
 DAY = TeamDay("acme", date(2025, 6, 2))
 Ingest = Callable[..., Any]
 
 
 def test_every_view_is_in_the_docs() -> None:
-    docs = (Path(__file__).parent.parent.parent / "docs" / "views.md").read_text(encoding="utf-8")
+    docs = (ROOT / "docs" / "views.md").read_text(encoding="utf-8")
     table = "\n".join(line.split(" | ")[0] for line in docs.splitlines() if line.startswith("| `"))
     folder = files("llma_assets.sql") / "views"
     views = [name for path in folder.iterdir() for name in re.findall(r"CREATE VIEW (\w+)", path.read_text("utf-8"))]

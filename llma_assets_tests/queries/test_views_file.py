@@ -9,12 +9,12 @@ from typing import Any
 
 import duckdb
 import pytest
-from planted import items, plant
 
 from llma_assets.cli import dev
 from llma_assets.cli.project import Project
 from llma_assets.lake import Lake
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.stages.planted import items, plant
 
 DAY = TeamDay("acme", date(2026, 1, 1))
 # A shell that is killed before it wrote its log into the file.

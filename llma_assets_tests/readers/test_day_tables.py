@@ -4,8 +4,6 @@ from datetime import date
 from typing import Any
 
 import pyarrow as pa
-from pipeline import LOG, match_clusters, measure
-from planted import items, plant
 
 from llma_assets.assets.materialization import metadata
 from llma_assets.emission.identity import clustering_run_id
@@ -17,6 +15,8 @@ from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
 from llma_assets.tables.cluster_labels import CLUSTER_LABELS
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.stages.pipeline import LOG, match_clusters, measure
+from llma_assets_tests.stages.planted import items, plant
 
 DAYS = [TeamDay("acme", date(2026, 1, n)) for n in (1, 2)]
 NIGHTS = [

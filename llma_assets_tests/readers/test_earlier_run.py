@@ -3,14 +3,11 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from pipeline import LOG
-from test_cluster_sample import A_DAY, DAYS, embedded
 
 from llma_assets.clustering.cluster import cluster
 from llma_assets.clustering.holding import Earlier
@@ -21,10 +18,13 @@ from llma_assets.stages import cluster_assignments as stage_module
 from llma_assets.stages.cluster_assignments import ClusterWindow
 from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
 from llma_assets.team_day import TeamDay
+from llma_assets_tests import FIXTURES
+from llma_assets_tests.stages.pipeline import LOG
+from llma_assets_tests.stages.test_cluster_assignments import A_DAY, DAYS, embedded
 
 __all__ = ["embedded"]
 YESTERDAY, TODAY = (TeamDay("acme", day) for day in DAYS[-2:])
-INTENTS = np.load(Path(__file__).parent.parent / "fixtures" / "banking77_vectors.npz")["intents"]
+INTENTS = np.load(FIXTURES / "banking77_vectors.npz")["intents"]
 
 
 def clustered(lake: Lake, day: TeamDay, **choices: Any) -> dict[str, Any]:

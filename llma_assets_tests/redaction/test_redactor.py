@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llm.llm_items import real_items
 
 from llma_assets.errors import InputRejected
 from llma_assets.redaction.personal import is_card
 from llma_assets.redaction.redactor import MAX_PATTERN_CHARS, Redactor
+from llma_assets_tests.llm.llm_items import real_items
 
 ALNUM = "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1eF3hJ5kL7"
 HEX = "0123456789abcdef" * 2

@@ -9,9 +9,9 @@ from typing import Any
 
 import duckdb
 import pytest
-from real_traces import demo_events
 
 from llma_assets.cli.project import Project
+from llma_assets_tests.real_traces import demo_events
 
 JSON = (
     r'{"$ai_model": "gpt", "a.b": 1.5, "q\"q": "yes", "l/m": {"k~": "deep"}, "null": null, "digits": "3.5", "i": 12, '

@@ -4,8 +4,6 @@ import logging
 from collections.abc import Sequence
 from datetime import date
 
-from real_traces import NOW
-
 from llma_assets.clustering.result import ClusteringParams
 from llma_assets.clustering_jobs import clustering_jobs
 from llma_assets.embedding.lsa import LsaEmbedder
@@ -25,6 +23,7 @@ from llma_assets.stages.trace_summaries import SummarizeDay
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.summarization.outcome import Summarizer
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.real_traces import NOW
 
 LOG = logging.getLogger("test")
 

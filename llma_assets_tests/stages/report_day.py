@@ -4,9 +4,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from explorer.page_reader import ReadPage
-from pipeline import LOG, match_clusters, source
-
 from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
 from llma_assets.reporting.stage_report import StageReport
@@ -15,6 +12,8 @@ from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.stages.cluster_report import BuildReport
 from llma_assets.tables.cluster_report import REPORT_PAGE
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.explorer.page_reader import ReadPage
+from llma_assets_tests.stages.pipeline import LOG, match_clusters, source
 
 DAYS = [TeamDay("acme", date(2026, 1, n)) for n in range(1, 10)]
 

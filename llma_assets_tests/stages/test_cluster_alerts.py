@@ -13,10 +13,6 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from pipeline import LOG, cluster, embed, match_clusters, measure, run_day, source, summarize
-from planted import items, plant
-from planted_alerts import finding, write
-from real_traces import NOW, demo_events
 
 from llma_assets.checks.findings import CHECKS, coverage_result, drift_result, findings_result
 from llma_assets.definitions import defs
@@ -35,6 +31,10 @@ from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.tables.embeddings import EMBEDDINGS
 from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.real_traces import NOW, demo_events
+from llma_assets_tests.stages.pipeline import LOG, cluster, embed, match_clusters, measure, run_day, source, summarize
+from llma_assets_tests.stages.planted import items, plant
+from llma_assets_tests.stages.planted_alerts import finding, write
 
 DAYS = [TeamDay("acme", date(2026, 1, n)) for n in range(1, 20)]
 OLD = items("flight", 0, 40, 0) | items("refund", 0, 40, 1)

@@ -1,12 +1,10 @@
 """The stage cluster_assignments: what it learns from where a window holds more than that."""
 
 from datetime import date, timedelta
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from pipeline import LOG
 
 from llma_assets.clustering.result import ClusteringParams
 from llma_assets.clustering_jobs import DEFAULT_JOBS
@@ -14,8 +12,10 @@ from llma_assets.lake import Lake
 from llma_assets.stages.cluster_assignments import ClusterWindow
 from llma_assets.tables.embeddings import EMBEDDINGS
 from llma_assets.team_day import TeamDay
+from llma_assets_tests import FIXTURES
+from llma_assets_tests.stages.pipeline import LOG
 
-VECTORS = np.load(Path(__file__).parent.parent / "fixtures" / "banking77_vectors.npz")["vectors"]
+VECTORS = np.load(FIXTURES / "banking77_vectors.npz")["vectors"]
 DAYS = [date(2026, 1, n) for n in range(1, 9)]
 A_DAY, LEARNED = 30, 70
 

@@ -9,8 +9,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from pipeline import LOG, match_clusters, measure
-from planted import items, plant, run_row
 
 from llma_assets.checks.zero_items import zero_item_result
 from llma_assets.cli.project import Project
@@ -24,6 +22,8 @@ from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.stages.cluster_lineage import MatchClusters, _version
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.stages.pipeline import LOG, match_clusters, measure
+from llma_assets_tests.stages.planted import items, plant, run_row
 
 DAYS = [TeamDay("acme", date(2026, 1, n)) for n in range(1, 10)]
 Snapshot = Callable[[], dict[str, bytes]]

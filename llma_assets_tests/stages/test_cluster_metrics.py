@@ -6,9 +6,6 @@ from datetime import date
 from typing import Any
 
 import pytest
-from pipeline import LOG, cluster, measure, run_day, summarize
-from planted import items, plant
-from real_traces import demo_events
 
 from llma_assets.cli.project import Project
 from llma_assets.emission.run_metrics import metrics_rows
@@ -16,6 +13,9 @@ from llma_assets.errors import PartitionMissing
 from llma_assets.lake import Lake
 from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.real_traces import demo_events
+from llma_assets_tests.stages.pipeline import LOG, cluster, measure, run_day, summarize
+from llma_assets_tests.stages.planted import items, plant
 
 DAY = TeamDay("acme", date(2026, 1, 2))
 AIRLINE = TeamDay("acme", date(2026, 3, 8))

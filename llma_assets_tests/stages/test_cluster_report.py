@@ -10,10 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from pipeline import LOG, cluster, run_day, source
-from planted import items, plant, run_row
-from real_traces import demo_events
-from report_day import DAYS, build, finish, page, stage
 
 from llma_assets.checks.zero_items import zero_item_result
 from llma_assets.errors import PartitionMissing
@@ -24,6 +20,10 @@ from llma_assets.tables.cluster_report import REPORT_PAGE
 from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.text import render_trace
+from llma_assets_tests.real_traces import demo_events
+from llma_assets_tests.stages.pipeline import LOG, cluster, run_day, source
+from llma_assets_tests.stages.planted import items, plant, run_row
+from llma_assets_tests.stages.report_day import DAYS, build, finish, page, stage
 
 DAY = TeamDay("acme", date(2026, 3, 8))
 SECRET = "ada.lovelace" + "@" + "analytical.example.org"

@@ -4,11 +4,11 @@ import json
 
 import pyarrow as pa
 import pytest
-from planted import items, plant
-from report_day import DAYS, build, finish, page
 
 from llma_assets.lake import Lake
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.stages.planted import items, plant
+from llma_assets_tests.stages.report_day import DAYS, build, finish, page
 
 
 def hostile_day(lake: Lake, text: str) -> TeamDay:

@@ -3,9 +3,6 @@
 import itertools
 
 import pyarrow as pa
-from pipeline import match_clusters
-from planted import items, plant
-from report_day import DAYS, build, finish, page
 
 from llma_assets.emission.identity import clustering_run_id
 from llma_assets.explorer import packing
@@ -14,6 +11,9 @@ from llma_assets.explorer.page import render_page
 from llma_assets.explorer.report import report
 from llma_assets.lake import Lake
 from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
+from llma_assets_tests.stages.pipeline import match_clusters
+from llma_assets_tests.stages.planted import items, plant
+from llma_assets_tests.stages.report_day import DAYS, build, finish, page
 
 
 def test_many_clusters_of_many_days_pass_no_size(lake: Lake) -> None:

@@ -8,8 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from pipeline import LOG, cluster, embed, measure, source, summarize
-from real_traces import NOW, demo_events
 
 from llma_assets.cli.project import Project
 from llma_assets.clustering_jobs import ClusteringJob, clustering_jobs
@@ -23,6 +21,8 @@ from llma_assets.settings import load_settings
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import Level
+from llma_assets_tests.real_traces import NOW, demo_events
+from llma_assets_tests.stages.pipeline import LOG, cluster, embed, measure, source, summarize
 
 Ingest = Callable[..., Any]
 DAY = TeamDay("acme", date(2025, 6, 2))

@@ -11,11 +11,6 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 import pytest
-from llm_items import access_of
-from pipeline import LOG, match_clusters, summarize
-from planted import items, plant, run_row, summary_row
-from real_traces import demo_events
-from server import CHAT_MODEL, Server
 
 from llma_assets.cli.clusters import clusters
 from llma_assets.cli.export import export
@@ -30,8 +25,13 @@ from llma_assets.stages.cluster_metrics import MeasureClusters
 from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
 from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.llm.llm_items import access_of
+from llma_assets_tests.llm.server import CHAT_MODEL, Server
+from llma_assets_tests.real_traces import demo_events
+from llma_assets_tests.stages.pipeline import LOG, match_clusters, summarize
+from llma_assets_tests.stages.planted import items, plant, run_row, summary_row
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 DAY = TeamDay("acme", date(2026, 3, 8))
 MIN_USERS = 5
@@ -87,9 +87,8 @@ def fill(lake: Lake, real: list[Row], accounts: int) -> None:
 @pytest.fixture(scope="module")
 def real_summaries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Row]]:
     """Rows of trace_summaries of real traces."""
-    from real_traces import NOW
-
     from llma_assets.ingest import ingest_file
+    from llma_assets_tests.real_traces import NOW
 
     with pytest.MonkeyPatch.context() as patch:
         home = tmp_path_factory.mktemp("real")

@@ -5,9 +5,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from pipeline import LOG, cluster, source
-from real_traces import NOW
-from server import CHAT_MODEL, EMBEDDING_MODEL, Server
 
 from llma_assets.clustering_jobs import clustering_jobs
 from llma_assets.lake import Lake
@@ -20,8 +17,11 @@ from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.stages.embeddings import EmbedDay
 from llma_assets.stages.trace_summaries import SummarizeDay
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.llm.server import CHAT_MODEL, EMBEDDING_MODEL, Server
+from llma_assets_tests.real_traces import NOW
+from llma_assets_tests.stages.pipeline import LOG, cluster, source
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 DAY = TeamDay("acme", date(2026, 3, 9))
 # In pieces, so that nobody takes them for real ones.

@@ -7,9 +7,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from pipeline import LOG, match_clusters, measure, source
-from planted import items, plant, summary_row
-from real_traces import NOW
 
 from llma_assets.checks.findings import findings_result
 from llma_assets.cli.clusters import clusters
@@ -27,6 +24,9 @@ from llma_assets.tables.cluster_alerts import CLUSTER_ALERTS
 from llma_assets.tables.cluster_labels import CLUSTER_LABELS
 from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.real_traces import NOW
+from llma_assets_tests.stages.pipeline import LOG, match_clusters, measure, source
+from llma_assets_tests.stages.planted import items, plant, summary_row
 
 DAYS = [TeamDay("acme", date(2026, 3, 8) + timedelta(days=n)) for n in range(2)]
 MIN_USERS = 3

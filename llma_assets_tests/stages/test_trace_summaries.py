@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline import run_day, source, summarize
-from real_traces import NOW, demo_events
 
 from llma_assets.cli.project import Project
 from llma_assets.lake import Lake
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.team_day import TeamDay
 from llma_assets.vocabulary import OWN_TRAFFIC_PROPERTY, Level
+from llma_assets_tests.real_traces import NOW, demo_events
+from llma_assets_tests.stages.pipeline import run_day, source, summarize
 
 AIRLINE = TeamDay("acme", date(2026, 3, 9))
 Ingest = Callable[..., Any]

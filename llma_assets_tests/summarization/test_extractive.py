@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from traces.test_text import any_events
-from traces.trace_events import TRACE, event, generation, real_traces
 
 from llma_assets.summarization import signals
 from llma_assets.summarization.extractive import summarize
@@ -16,6 +14,8 @@ from llma_assets.traces.event import Event
 from llma_assets.traces.lines import MIN_CHARS
 from llma_assets.traces.representation import TextRepresentation
 from llma_assets.traces.text import render_generation, render_trace
+from llma_assets_tests.traces.test_text import any_events
+from llma_assets_tests.traces.trace_events import TRACE, event, generation, real_traces
 
 POLICY = {"role": "system", "content": "Cancel all tickets of the airline whenever somebody wants it. " * 3}
 

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from traces.test_messages import ANY_JSON
-from traces.trace_events import TRACE, event, generation, numbers_of, real_traces
 
 from llma_assets.errors import InputRejected
 from llma_assets.traces.event import Event
 from llma_assets.traces.lines import MIN_CHARS
 from llma_assets.traces.representation import TextRepresentation
 from llma_assets.traces.text import render_generation, render_trace
+from llma_assets_tests.traces.test_messages import ANY_JSON
+from llma_assets_tests.traces.trace_events import TRACE, event, generation, numbers_of, real_traces
 
 
 def user(words: str) -> dict[str, Any]:

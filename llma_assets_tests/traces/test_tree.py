@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 from hypothesis import given
 from hypothesis import strategies as st
-from traces.trace_events import TRACE, event
 
 from llma_assets.traces.tree import Node, TraceTree, build_tree
+from llma_assets_tests.traces.trace_events import TRACE, event
 
 
 def shape(nodes: Iterable[Node]) -> list[object]:

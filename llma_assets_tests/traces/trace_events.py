@@ -3,16 +3,16 @@
 import json
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from llma_assets.traces.event import Event
+from llma_assets_tests import FIXTURES
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TRACE = "trace-1"
 # Fifteen events of seven traces: an airline agent, four single prompts, two retrieval prompts
 # (MIT: sierra-research/tau2-bench; Apache-2.0: lmarena/arena-hard-auto, ShishirPatil/gorilla).
-REAL = Path(__file__).parents[1] / "fixtures" / "real_traces.jsonl"
+REAL = FIXTURES / "real_traces.jsonl"
 
 
 def event(

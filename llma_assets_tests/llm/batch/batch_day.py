@@ -4,8 +4,6 @@ from datetime import date
 from typing import Any
 
 import pytest
-from llm_items import NO_WAIT
-from server import CHAT_MODEL
 
 from llma_assets.errors import WaitingForBatch
 from llma_assets.lake import Lake
@@ -15,6 +13,8 @@ from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.task import LlmTask
 from llma_assets.summarization.outcome import ItemText, SummaryOutcome
 from llma_assets.team_day import TeamDay
+from llma_assets_tests.llm.llm_items import NO_WAIT
+from llma_assets_tests.llm.server import CHAT_MODEL
 
 TEAM_DAY = TeamDay("acme", date(2026, 1, 2))
 PRICES = {CHAT_MODEL: {"input_usd": 1.0, "output_usd": 2.0}}

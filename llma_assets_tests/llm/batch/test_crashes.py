@@ -6,9 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from batch_day import Day, expected, titles
-from llm_items import item
-from server import Altered, Reply, Server
 
 from llma_assets.errors import WaitingForBatch
 from llma_assets.lake import Lake
@@ -16,8 +13,11 @@ from llma_assets.llm.batch.api import BatchApi
 from llma_assets.llm.batch.state import BatchState
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.vocabulary import Reason
+from llma_assets_tests.llm.batch.batch_day import Day, expected, titles
+from llma_assets_tests.llm.llm_items import item
+from llma_assets_tests.llm.server import Altered, Reply, Server
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 
 class Crash(BaseException):

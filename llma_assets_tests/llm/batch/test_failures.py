@@ -3,17 +3,17 @@
 import logging
 
 import pytest
-from batch_day import Day, expected, titles
-from llm_items import item
-from server import KEY, Altered, Reply, Server
 
 from llma_assets.errors import FailFast, RetryLater
 from llma_assets.lake import Lake
 from llma_assets.llm.batch import summarizer as batch_summarizer
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.vocabulary import Reason
+from llma_assets_tests.llm.batch.batch_day import Day, expected, titles
+from llma_assets_tests.llm.llm_items import item
+from llma_assets_tests.llm.server import KEY, Altered, Reply, Server
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 
 @pytest.fixture

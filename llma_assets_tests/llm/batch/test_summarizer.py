@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch_day import TEAM_DAY, Day, expected, titles
-from llm_items import item, real_items
-from server import CHAT_MODEL, Reply, Server
 
 from llma_assets.errors import BudgetExhausted, InputRejected, RetryLater, WaitingForBatch
 from llma_assets.lake import Lake
@@ -22,8 +19,11 @@ from llma_assets.llm.call_record import CallRecord
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.summarizer import OpenAISummarizer
 from llma_assets.vocabulary import Reason
+from llma_assets_tests.llm.batch.batch_day import TEAM_DAY, Day, expected, titles
+from llma_assets_tests.llm.llm_items import item, real_items
+from llma_assets_tests.llm.server import CHAT_MODEL, Reply, Server
 
-pytest_plugins = ["llm_fixtures"]
+pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 
 class Records:
