@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from llma_assets_tests import ROOT
+
 # One worker, one lake.
 pytestmark = pytest.mark.xdist_group("api")
 NOTEBOOK = json.loads((ROOT / "docs" / "notebook.ipynb").read_text(encoding="utf-8"))

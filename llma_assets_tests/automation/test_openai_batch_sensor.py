@@ -1,6 +1,7 @@
 """A day whose summaries are made in a batch: handed over, waited for, asked about, collected, at half the price."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -10,6 +11,7 @@ from llma_assets.automation.openai_batch_sensor import openai_batch_sensor
 from llma_assets.definitions import resources
 from llma_assets.instance import execute
 from llma_assets.lake import Lake
+from llma_assets.llm.batch.state import BatchState
 from llma_assets.partitions import team_day_of
 from llma_assets.queries.views import open_views, query
 from llma_assets.settings import load_settings
@@ -141,3 +143,29 @@ def test_in_a_range_the_days_that_are_done_are_reported(
     assert materialized(instance, "trace_summaries") == {KEY}
     assert materialized(instance, "embeddings") == set(), "a range goes on once all of its days are there"
     assert lake.exists("trace_summaries", DAY) and not lake.exists("trace_summaries", team_day_of("2025-06-03|acme"))
+
+
+def test_a_batch_that_the_server_does_not_know_holds_up_nobody_else(
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    ingest: Callable[..., Any],
+    instance: dg.DagsterInstance,
+    lake: Lake,
+) -> None:
+    for name, value in {
+        "SUMMARIZER": "openai",
+        "OPENAI_DELIVERY": "batch",
+        "OPENAI_BASE_URL": server.url,
+        "OPENAI_SUMMARY_MODEL": CHAT_MODEL,
+    }.items():
+        monkeypatch.setenv(f"LLMA_{name}", value)
+    for day in (DAY, team_day_of("2025-06-02|other")):
+        ingest(demo_events("assistant", 5, "2025-06-02"), day.team)
+        assert execute("summarize_traces", day, instance, log_level="CRITICAL").success
+    server.batches.finish()
+    state = BatchState(lake, DAY)
+    state.put([replace(row, batch_id="batch_of_another_account") for row in state.rows.values()])
+    state.save()
+    with dg.build_sensor_context(instance=instance, resources={"lake": resources(load_settings())["lake"]}) as context:
+        result: Any = openai_batch_sensor(context)
+    assert [request.partition_key for request in result.run_requests] == ["2025-06-02|other"]

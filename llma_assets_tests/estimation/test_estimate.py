@@ -15,7 +15,9 @@ from llma_assets.lake import Lake
 from llma_assets.llm.access import Access
 from llma_assets.llm.prompts import load_prompt
 from llma_assets.llm.summarizer import OpenAISummarizer
+from llma_assets.llm.task import LlmTask
 from llma_assets.llm.tokens import OPENAI_TOKENS_PER_PIECE, Range, pieces_of
+from llma_assets.resources.providers import Providers
 from llma_assets.settings import load_settings
 from llma_assets.summarization.local import ExtractiveSummarizer
 from llma_assets.summarization.outcome import ItemText, Keep, SummaryOutcome, forget
@@ -227,3 +229,16 @@ def test_extrapolation_of_equal_values_is_exact_and_of_unknown_ones_none() -> No
     spread = _all({"trace": [Range.exactly(n) for n in (0, 10)]}, {"trace": 100}, lambda one: one)
     assert spread is not None
     assert spread.low == 0 < spread.point == 500 < spread.high
+
+
+def test_an_estimate_takes_redacted_local_summaries_as_made(
+    ingest: Callable[..., Any], lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(demo_events("assistant", 10, "2025-06-02"))
+    monkeypatch.setenv("LLMA_EMBEDDER", "openai")
+    day = TeamDay("acme", date(2025, 6, 2))
+    task = LlmTask("trace_summaries", day)
+    with Providers().open_summarizer(task, lake, lambda: NOW) as chosen:
+        summarize(lake, day, chosen.provider)
+    found = EstimateBackfill(lake, source(lake), load_settings(), NOW, LOG).run("acme", day.day, day.day)
+    assert (found.stages[0].stage, found.stages[0].items, found.stages[0].kept) == ("summaries", 0, 20)

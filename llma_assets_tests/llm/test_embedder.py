@@ -1,5 +1,6 @@
 """Vectors through the real SDK."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -145,3 +146,12 @@ def test_a_wrong_key_costs_one_call(make: Make, server: Server) -> None:
     with pytest.raises(FailFast, match="OPENAI_API_KEY"):
         make().embed([f"text {n}" for n in range(500)])
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("row", [None, "a text", 7], ids=["null", "text", "number"])
+def test_a_vector_that_is_no_object_is_no_protocol(endpoint: Endpoint, server: Server, row: Any) -> None:
+    body = json.dumps({"object": "list", "model": "m", "data": [row], "usage": {"prompt_tokens": 1, "total_tokens": 1}})
+    server.always(Reply(200, headers={"Content-Type": "application/json"}, body=body))
+    access, _ = access_of(endpoint, {})
+    with pytest.raises(RetryLater, match="not of OpenAI's protocol"):
+        OpenAIEmbedder(EMBEDDING_MODEL, access).embed(["a text"])

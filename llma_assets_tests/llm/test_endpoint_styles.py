@@ -1,6 +1,7 @@
 """Servers of all kinds: where a request goes, with which headers, and through which doors it never goes."""
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -313,3 +314,20 @@ def test_a_proxy_is_used_for_servers_elsewhere(summarize: Summarize, monkeypatch
         (outcome,) = summarize(Endpoint("http://llm.example.com/v1"))
         assert outcome.summary is None
         assert seen and set(seen) == {"POST http://llm.example.com/v1/chat/completions HTTP/1.1"}
+
+
+def test_the_query_of_the_address_is_in_no_message(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some servers take their key there."""
+    secret = "code=4f1c9d7e"
+    server.response_formats = {"json_object", "text"}
+    with caplog.at_level(logging.INFO, "llma_assets"):
+        access, _ = access_of(Endpoint(f"{server.url}?{secret}"), {})
+        (outcome,) = OpenAISummarizer(CHAT_MODEL, access).summarize([item(1)])
+    assert outcome.summary is not None and server.requests[0].query == {"code": "4f1c9d7e"}
+    assert "asking in another way" in caplog.text and secret not in caplog.text
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with pytest.raises(FailFast, match=r"https://llm\.example\.com/v1 ") as caught:
+        Endpoint(f"https://llm.example.com/v1?{secret}").open()
+    assert secret not in str(caught.value)

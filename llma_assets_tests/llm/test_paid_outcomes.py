@@ -1,6 +1,7 @@
 """What a model answered is kept, good or not; what nobody answered is asked for again; no item starves the others."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dagster as dg
@@ -13,7 +14,9 @@ from llma_assets.llm.access import Access
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.llm.summarizer import OpenAISummarizer, max_text_chars
 from llma_assets.settings import load_settings
+from llma_assets.summarization.outcome import ItemText, SummaryOutcome
 from llma_assets_tests.llm.llm_day import DAY, Day, questions
+from llma_assets_tests.llm.llm_items import access_of, item
 from llma_assets_tests.llm.server import CHAT_MODEL, EMBEDDING_MODEL, Altered, Reply, Server
 
 pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
@@ -152,3 +155,24 @@ def test_every_partition_says_what_its_calls_took(
     event = instance.get_latest_materialization_event(dg.AssetKey("trace_summaries"))
     assert event is not None and event.asset_materialization is not None
     assert event.asset_materialization.metadata["llm_calls_of_this_run"].value == 0
+
+
+def test_what_is_in_flight_when_the_source_of_items_dies_is_kept(endpoint: Endpoint, server: Server) -> None:
+    server.answer_s = 0.5
+
+    def source() -> Iterator[ItemText]:
+        yield from (item(n) for n in range(4))
+        # Until all of them are under way.
+        give_up_at = time.monotonic() + 10
+        while server.in_flight < 4 and time.monotonic() < give_up_at:
+            time.sleep(0.01)
+        raise OSError("a file is broken")
+
+    kept: list[SummaryOutcome] = []
+    yielded = []
+    summarizer = OpenAISummarizer(CHAT_MODEL, access_of(endpoint, {}, concurrency=4)[0])
+    with pytest.raises(OSError, match="a file is broken"):
+        for outcome in summarizer.summarize(source(), kept.append):
+            yielded.append(outcome.key)
+    assert server.paid == 4
+    assert sorted(one.key for one in kept) == sorted(yielded) == [("trace", f"t{n}") for n in range(4)]

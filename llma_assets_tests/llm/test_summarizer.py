@@ -370,3 +370,13 @@ def test_an_error_of_the_source_ends_the_calls(make: Make) -> None:
     with pytest.raises(OSError, match="disk"):
         list(make().summarize(source()))
     assert not [thread for thread in threading.enumerate() if thread.name == "llm-calls"]
+
+
+@pytest.mark.parametrize("message", ["a text", ["a", "list"], 7], ids=["text", "list", "number"])
+def test_a_message_that_is_no_object_is_the_item_s_failure(make: Make, server: Server, message: Any) -> None:
+    body = {"id": "x", "object": "chat.completion", "created": 0, "model": "m"}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    odd = Reply(200, headers={"Content-Type": "application/json"}, body=json.dumps(body | {"choices": [choice]}))
+    server.when("train number 3 ", odd)
+    outcomes = {one.key[1]: one.reason for one in make().summarize([item(n) for n in range(6)])}
+    assert outcomes == {f"t{n}": Reason.LLM_ERROR if n == 3 else None for n in range(6)}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from llma_assets.errors import BudgetExhausted, InputRejected, RetryLater, WaitingForBatch
@@ -14,10 +15,13 @@ from llma_assets.lake import Lake
 from llma_assets.llm.access import Access
 from llma_assets.llm.batch import file as batch_file
 from llma_assets.llm.batch import submit as batch_submit
+from llma_assets.llm.batch.summarizer import OpenAIBatchSummarizer
 from llma_assets.llm.budget import Budget
 from llma_assets.llm.call_record import CallRecord
 from llma_assets.llm.endpoint import Endpoint
+from llma_assets.llm.recorder import Recorder
 from llma_assets.llm.summarizer import OpenAISummarizer
+from llma_assets.llm.task import LlmTask
 from llma_assets.vocabulary import Reason
 from llma_assets_tests.llm.batch.batch_day import TEAM_DAY, Day, expected, titles
 from llma_assets_tests.llm.llm_items import item, real_items
@@ -266,3 +270,25 @@ def test_waiting_is_told_since_the_oldest_batch(lake: Lake, endpoint: Endpoint, 
     again = day.submit()
     assert "2 items wait for" in again
     assert again.rsplit("since", 1)[1] == first
+
+
+def test_a_batch_costs_what_its_own_model_costs(endpoint: Endpoint, server: Server, lake: Lake, tmp_path: Path) -> None:
+    """Another model is set between the run that hands over and the one that collects."""
+    server.any_model = True
+    prices = {CHAT_MODEL: {"input_usd": 1.0, "output_usd": 2.0}, "dear": {"input_usd": 1e4, "output_usd": 2e4}}
+    budget = Budget(tmp_path, TEAM_DAY, 10.0, None, lambda: datetime(2026, 1, 3, tzinfo=UTC))
+    day = Day(lake, endpoint, budget=budget, price_overrides=prices)
+    day.items = [item(number) for number in range(3)]
+    day.submit()
+    most_usd, _ = budget.spent_usd()
+    server.batches.finish()
+    recorder = Recorder(lake, LlmTask("trace_summaries", TEAM_DAY), None, lambda: datetime(2026, 1, 3, tzinfo=UTC))
+    access = Access(task=LlmTask("trace_summaries", TEAM_DAY), recorder=recorder, **day.options)
+    with pytest.raises(BudgetExhausted):
+        list(OpenAIBatchSummarizer("dear", access, lake).summarize(day.items))
+    recorder.close("ok", {})
+    assert 0 < budget.spent_usd()[0] < most_usd
+    rows = [row for path in lake.files("llm_calls", TEAM_DAY) for row in pq.read_table(path).to_pylist()]
+    calls = [row for row in rows if row["event"] == "$ai_generation"]
+    assert {row["model"] for row in calls} == {CHAT_MODEL}
+    assert sum(row["cost_usd"] for row in calls) == pytest.approx(budget.spent_usd()[0])
