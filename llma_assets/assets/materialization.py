@@ -85,8 +85,8 @@ def metadata(report: StageReport) -> dict[str, Any]:
     for name, rows in report.tables.items():
         shown[name] = dg.MetadataValue.md(preview(rows, MAX_TABLE_ROWS) if rows.num_rows else "none")
     table = preview(report.preview) if report.preview is not None else ""
-    if report.pictures:
-        encoded = [base64.b64encode(one).decode() for one in report.pictures]
+    if pictures := [picture for draw in report.pictures if (picture := draw())]:
+        encoded = [base64.b64encode(one).decode() for one in pictures]
         maps = [f"![cluster map](data:image/png;base64,{one})" for one in encoded]
         shown["map"] = dg.MetadataValue.md("\n\n".join([*maps, table]))
     elif table:

@@ -1,7 +1,7 @@
 """What a stage tells about the partition that it wrote."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,8 @@ class StageReport:
         empty_reason: why `items` is 0; None otherwise.
         figures: further named numbers, units in the names.
         preview: some columns and rows that a person would want to see.
-        pictures: each PNG bytes, where a picture says more.
+        pictures: each draws PNG bytes, where a picture says more; None where that fails. Drawing takes longer than
+            most stages, and not everybody who runs one looks.
         tables: further tables by name, for people; whole, as long as they are short.
     """
 
@@ -34,7 +35,7 @@ class StageReport:
     empty_reason: str | None = None
     figures: dict[str, Any] = field(default_factory=dict)
     preview: pa.Table | None = None
-    pictures: tuple[bytes, ...] = ()
+    pictures: tuple[Callable[[], bytes | None], ...] = ()
     tables: dict[str, pa.Table] = field(default_factory=dict)
 
 

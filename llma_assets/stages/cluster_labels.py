@@ -4,6 +4,7 @@ import logging
 import time
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -108,7 +109,7 @@ class LabelClusters:
             preview=table.select(
                 ["level", "cluster_id", "size", "title", "theme_title", "source", "name_reason", "description"]
             ),
-            pictures=tuple(picture for run in drawn[:MAX_MAPS] if (picture := self._picture(run, rows))),
+            pictures=tuple(partial(self._picture, run, rows) for run in drawn[:MAX_MAPS]),
         )
 
     def _kept(self, team_day: TeamDay, checkpoint: Checkpoint) -> dict[str, list[ClusterLabelRow]]:

@@ -96,11 +96,11 @@ def test_each_run_has_its_map_and_those_left_out_are_named(lake: Lake) -> None:
         lake.write("cluster_assignments", day, pa.Table.from_pylist(runs, CLUSTER_ASSIGNMENTS.schema), str(len(runs)))
         match_clusters(lake, day)
         report = LabelClusters(lake, KeywordLabeler(), LOG).run(day)
-        assert len(set(report.pictures)) == len(report.pictures), "each of another run"
-        assert metadata(report)["map"].value.count("![cluster map](data:image/png;base64,iVBORw") == len(
-            report.pictures
-        )
-        shown[len(runs)] = len(report.pictures), metadata(report).get("maps_left_out")
+        pictures = [draw() or b"" for draw in report.pictures]
+        assert len(set(pictures)) == len(pictures), "each of another run"
+        told = metadata(report)
+        assert told["map"].value.count("![cluster map](data:image/png;base64,iVBORw") == len(pictures)
+        shown[len(runs)] = len(pictures), told.get("maps_left_out")
     left_out = f"{planted[1]['clustering_run_id']}, {planted[0]['clustering_run_id']}"
     assert shown == {2: (2, None), 6: (4, left_out)}
-    assert sum(map(len, report.pictures)) < 200_000, "they stay in the event log"
+    assert sum(map(len, pictures)) < 200_000, "they stay in the event log"
