@@ -4,14 +4,20 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Compiled files are kept: the tests start many processes, and each would compile the package again.
+PYTEST := env -u LLMA_HOME -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n auto --dist loadgroup
 export LLMA_HOME ?= $(CURDIR)/.llma
 
-.PHONY: demo test dev lint types unit faults browser lock clean
+.PHONY: demo test test-all dev lint types validate unit faults browser lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/llma demo
 
-test: lint types unit
+test: lint types validate unit
+
+# Also what repeats under variations or is slow by nature: UMAP, the demo from end to end, kills, large sizes.
+test-all: lint types validate
+	$(PYTEST) -m "not browser"
 
 dev: $(VENV)/.installed
 	$(BIN)/llma dev
@@ -26,13 +32,15 @@ lint: $(VENV)/.installed
 types: $(VENV)/.installed
 	$(BIN)/mypy
 
-unit: $(VENV)/.installed
+validate: $(VENV)/.installed
 	env -u LLMA_HOME $(BIN)/dagster definitions validate -w workspace.yaml
-	env -u LLMA_HOME $(BIN)/pytest -n auto --dist loadgroup
+
+unit: $(VENV)/.installed
+	$(PYTEST)
 
 # What takes minutes: killed at every later write, at fifty random moments, twenty partitions at once.
 faults: $(VENV)/.installed
-	env -u LLMA_HOME $(BIN)/pytest -n auto -m on_request
+	$(PYTEST) -m on_request
 
 # The explorer in Chromium: every view, by mouse and keyboard, with hostile data, in both themes.
 browser: $(VENV)/.installed

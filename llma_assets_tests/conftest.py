@@ -57,7 +57,16 @@ def snapshot(lake: Lake) -> Callable[[], dict[str, bytes]]:
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[Any]:
-    """A Dagster instance of its own, with storage on disk as sensors need it."""
+    """A Dagster instance of its own, in memory: on disk, where `llma run` has it, a run takes twice as long."""
+    import dagster as dg
+
+    with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path)) as one:
+        yield one
+
+
+@pytest.fixture
+def instance_on_disk(tmp_path: Path) -> Iterator[Any]:
+    """A Dagster instance of its own, on disk as schedules need it."""
     import dagster as dg
 
     folder = tmp_path / "dagster"

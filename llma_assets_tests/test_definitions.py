@@ -133,6 +133,7 @@ def test_a_run_over_several_days_matches_each_with_the_one_before(
         assert Path(str(metadata["page_file"].value)).exists()
 
 
+@pytest.mark.slow  # `make test` has it as a step of its own
 def test_dagster_validate_finds_the_workspace() -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("LLMA_", "DAGSTER_"))}
     for name in ("workspace.yaml", "dagster.yaml", "pyproject.toml", "README.md", "Makefile"):

@@ -44,7 +44,6 @@ def due(lake: Lake) -> list[str]:
     return [f"{one.job} {one.team_day}" for one in plan(lake).due]
 
 
-@pytest.mark.slow
 def test_each_change_asks_for_what_it_concerns(
     ingest: Callable[..., Any], instance: dg.DagsterInstance, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,21 +84,20 @@ def test_each_change_asks_for_what_it_concerns(
 
 
 def test_a_wrong_file_is_told_and_stops_no_other_team(
-    ingest: Callable[..., Any],
-    instance: dg.DagsterInstance,
+    ingest: Callable[..., Any], instance_on_disk: dg.DagsterInstance
 ) -> None:
     for team in ("acme", "other"):
         ingest(questions(3), team)
     load_settings().jobs_path.write_text("teams: {acme: {jobs: [{id: a}]}}")
-    result = tick(instance)
+    result = tick(instance_on_disk)
     assert [request.partition_key for request in result.run_requests] == ["2026-03-09|other"]
-    instance.add_dynamic_partitions(TEAM_PARTITIONS_NAME, ["acme", "other"])
+    instance_on_disk.add_dynamic_partitions(TEAM_PARTITIONS_NAME, ["acme", "other"])
     outside = resources(load_settings())
     at = AT + timedelta(days=1)
     with dg.build_schedule_context(
-        instance, at, resources={name: outside[name] for name in ("lake", "event_source")}
+        instance_on_disk, at, resources={name: outside[name] for name in ("lake", "event_source")}
     ) as context:
         requests: list[Any] = list(hourly_summaries(context))  # type: ignore[call-overload]
         assert [request.partition_key for request in requests] == ["2026-03-09|other"]
-    with dg.build_schedule_context(instance, at, resources={"lake": outside["lake"]}) as context:
+    with dg.build_schedule_context(instance_on_disk, at, resources={"lake": outside["lake"]}) as context:
         assert list(daily_clusters(context)) == []  # type: ignore[call-overload]

@@ -109,10 +109,12 @@ def test_doctor_names_a_missing_model_and_what_to_type(tmp_path: Path) -> None:
     assert "OPENAI_API_KEY" in key.stdout
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "text", "reason"),
-    [(12, "a question about parking", "too_few_items (12 of 20)"), (25, None, "content_expired")],
+    [
+        (12, "a question about parking", "too_few_items (12 of 20)"),
+        pytest.param(25, None, "content_expired", marks=pytest.mark.slow),
+    ],
 )
 def test_a_team_with_nothing_to_show_is_told_why(tmp_path: Path, count: int, text: str | None, reason: str) -> None:
     """A team of 12 traces, a team whose every trace lost its text: status says why, nothing is emitted."""

@@ -14,8 +14,9 @@ FIXTURE = FIXTURES / "banking77_vectors.npz"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What compiles umap goes to one worker: it takes half a minute a process."""
     for item in items:
-        if "umap" in item.name or item.path.name == "test_reference.py":
+        if "umap" in item.name or item.path.name == "test_umap_hdbscan.py":
             item.add_marker(pytest.mark.xdist_group("umap"))
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

@@ -178,6 +178,7 @@ Day(Lake(sys.argv[1]), Endpoint(sys.argv[2])).label()
 """
 
 
+@pytest.mark.slow
 def test_killed_between_two_clustering_runs_the_first_is_not_paid_twice(clustered: Day, server: Server) -> None:
     command = [sys.executable, "-c", KILLED, clustered.lake.root, server.url]
     killed = subprocess.run(command, env=os.environ | {"LLMA_KILL_AT": "after_checkpoint"}, check=False)

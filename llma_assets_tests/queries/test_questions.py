@@ -16,6 +16,9 @@ from llma_assets_tests import ROOT
 from llma_assets_tests.real_traces import NOW, demo_events
 from llma_assets_tests.stages.pipeline import run_day
 
+# The days take longer than all questions: once, not once a worker.
+pytestmark = pytest.mark.xdist_group("questions")
+
 DOCS = ROOT / "docs"
 PAGE = DOCS / "questions.md"
 VIEW_QUERIES = re.findall(r"```sql\n(.*?)```", (DOCS / "views.md").read_text("utf-8"), flags=re.S)

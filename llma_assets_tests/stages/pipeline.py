@@ -65,15 +65,18 @@ def measure(lake: Lake, day: TeamDay) -> StageReport:
     return MeasureClusters(lake, LOG).run(day)
 
 
+def finish_day(lake: Lake, day: TeamDay, method: str = "hdbscan") -> list[StageReport]:
+    """Clusters, names and events of a day whose window has vectors."""
+    return [
+        cluster(lake, day, method),
+        LabelClusters(lake, KeywordLabeler(), LOG).run(day),
+        EmitEvents(lake, LOG).run(day),
+    ]
+
+
 def run_day(lake: Lake, team: str, days: Sequence[date], method: str = "hdbscan") -> list[StageReport]:
     """Summaries and vectors of `days`, then clusters, names and events of the last of them."""
     reports = []
     for day in days:
         reports += [summarize(lake, TeamDay(team, day)), embed(lake, TeamDay(team, day))]
-    last = TeamDay(team, days[-1])
-    reports += [
-        cluster(lake, last, method),
-        LabelClusters(lake, KeywordLabeler(), LOG).run(last),
-        EmitEvents(lake, LOG).run(last),
-    ]
-    return reports
+    return reports + finish_day(lake, TeamDay(team, days[-1]), method)

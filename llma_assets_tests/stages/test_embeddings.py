@@ -9,6 +9,7 @@ from llma_assets.lake import Lake
 from llma_assets.llm.budget import Budget
 from llma_assets.llm.embedder import OpenAIEmbedder
 from llma_assets.llm.endpoint import Endpoint
+from llma_assets.providers import embedder_of
 from llma_assets.queries.views import open_views, query
 from llma_assets.settings import load_settings
 from llma_assets.stages.embeddings import EmbedDay
@@ -31,7 +32,7 @@ def test_a_day_whose_vectors_no_budget_was_left_for_says_so(
     budget = Budget(tmp_path, DAY, 0.0, None, lambda: NOW)
     access, _ = access_of(endpoint, {}, budget=budget, price_overrides={EMBEDDING_MODEL: {"input_usd": 1.0}})
     settings = load_settings()
-    EmbedDay(lake, OpenAIEmbedder(EMBEDDING_MODEL, access), settings.embedding_recipe, LOG).run(DAY)
+    EmbedDay(lake, OpenAIEmbedder(EMBEDDING_MODEL, access), embedder_of(settings).recipe, LOG).run(DAY)
     with open_views(lake, settings) as connection:
         (row,) = query(connection, "SELECT is_partial, reason FROM team_day_status").to_pylist()
     assert row == {"is_partial": True, "reason": "budget_exhausted (20 of 20 vectors)"}
