@@ -16,14 +16,14 @@ from sklearn.metrics import roc_auc_score
 
 from llma_assets.clustering import grouping, layout, neighborhood
 from llma_assets.clustering.cluster import cluster
-from llma_assets.clustering.density import Crowd, Selection, by_density
+from llma_assets.clustering.density import Selection, WeightedPoints, by_density
 from llma_assets.clustering.graph import neighbor_count
 from llma_assets.clustering.guards import min_silhouette
 from llma_assets.clustering.neighborhood import Neighborhood
 from llma_assets.clustering.outliers import core_distances, far_beyond
 from llma_assets.clustering.result import ClusteringParams
 from llma_assets.clustering.threads import single_thread
-from llma_assets.clustering.vectors import Folded
+from llma_assets.clustering.vectors import DistinctRows
 
 Sets = dict[str, tuple[np.ndarray, list[str], list[str]]]
 PARAMS = ClusteringParams()
@@ -45,14 +45,14 @@ REPEATED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 DENSEST = 0.1
 
 
-def _unfolded(unit: np.ndarray) -> Folded:
-    return Folded(unit, np.ones(len(unit), np.int64), np.arange(len(unit)))
+def _not_deduplicated(unit: np.ndarray) -> DistinctRows:
+    return DistinctRows(unit, np.ones(len(unit), np.int64), np.arange(len(unit)))
 
 
-class _CountedOnce(Crowd):
+class _EqualWeights(WeightedPoints):
     @classmethod
-    def of(cls, places: np.ndarray, copies: np.ndarray, *others: Any) -> Crowd:
-        return Crowd.of(places, np.ones_like(copies), *others)
+    def of(cls, places: np.ndarray, copies: np.ndarray, *others: Any) -> WeightedPoints:
+        return WeightedPoints.of(places, np.ones_like(copies), *others)
 
 
 def _schedule(**changes: Any) -> list[Any]:
@@ -72,11 +72,13 @@ CHOICES: dict[str, Callable[[], list[Any]]] = {
     "300 late steps": lambda: _schedule(late=300),
     "start 0.1 wide": lambda: [patch.object(layout, "_START_WIDTH", 0.1)],
     "start 10 wide": lambda: [patch.object(layout, "_START_WIDTH", 10.0)],
-    "copies and near-duplicates counted once": lambda: [patch.object(grouping, "Crowd", _CountedOnce)],
-    "only exact copies folded": lambda: [patch.object(neighborhood, "fold_near", lambda folded, *others: folded)],
+    "copies and near-duplicates counted once": lambda: [patch.object(grouping, "WeightedPoints", _EqualWeights)],
+    "only exact copies folded": lambda: [
+        patch.object(neighborhood, "merge_near_duplicates", lambda distinct, *others: distinct)
+    ],
     "nothing folded": lambda: [
-        patch.object(neighborhood, "fold", _unfolded),
-        patch.object(neighborhood, "fold_near", lambda folded, *others: folded),
+        patch.object(neighborhood, "deduplicate", _not_deduplicated),
+        patch.object(neighborhood, "merge_near_duplicates", lambda distinct, *others: distinct),
     ],
     "10 neighbours": lambda: _fixed(10),
     "12 neighbours": lambda: _fixed(12),
@@ -91,12 +93,12 @@ def choices(sets: Sets) -> dict[str, object]:
         rows: dict[str, object] = {}
         for choice, patches in CHOICES.items():
             with ExitStack() as stack, single_thread():
-                for one in patches():
-                    stack.enter_context(one)
-                hood = Neighborhood.of(unit, PARAMS.n_neighbors, PARAMS.seed)
-                found = grouping.group_by_density(hood, PARAMS)
+                for patch_ in patches():
+                    stack.enter_context(patch_)
+                neighborhood = Neighborhood.of(unit, PARAMS.n_neighbors, PARAMS.seed)
+                found = grouping.group_by_density(neighborhood, PARAMS)
             raw = np.where(found.raw_noise, NOISE, found.labels)
-            rows[choice] = figures(unit, truth, raw, found.labels) | {"neighbors": hood.indices.shape[1]}
+            rows[choice] = figures(unit, truth, raw, found.labels) | {"neighbors": neighborhood.indices.shape[1]}
         results[name] = rows
     return results | {"fewer items": _few(sets)}
 
@@ -118,11 +120,11 @@ def repeated(sets: Sets) -> dict[str, object]:
             rows = np.repeat(np.arange(len(unit)), times(groups))
             first = np.unique(rows, return_index=True)[1]
             with single_thread():
-                hood = Neighborhood.of(unit[rows], PARAMS.n_neighbors, PARAMS.seed)
+                neighborhood = Neighborhood.of(unit[rows], PARAMS.n_neighbors, PARAMS.seed)
             found: dict[str, object] = {}
             for way, counted in ways.items():
                 with patch.object(grouping, "relative_copies", counted), single_thread():
-                    labels = grouping.group_by_density(hood, PARAMS).labels[first]
+                    labels = grouping.group_by_density(neighborhood, PARAMS).labels[first]
                 found[way] = {"clusters": len(np.unique(labels[labels != NOISE]))} | scores(truth, labels)
             results[f"{name}, {often}"] = found
     return results
@@ -142,8 +144,8 @@ def _few(sets: Sets) -> dict[str, object]:
                     with ExitStack() as stack, single_thread():
                         for one in _fixed(count):
                             stack.enter_context(one)
-                        hood = Neighborhood.of(unit[chosen], count, PARAMS.seed)
-                        labels = grouping.group_by_density(hood, PARAMS).labels
+                        neighborhood = Neighborhood.of(unit[chosen], count, PARAMS.seed)
+                        labels = grouping.group_by_density(neighborhood, PARAMS).labels
                     rows[name].append(figures(unit[chosen], [truth[row] for row in chosen], labels)["ami_raw"])
         results[f"{size} items"] = {name: round(float(np.mean(values)), 3) for name, values in rows.items()}
     return results
@@ -215,12 +217,14 @@ def _planted(unit: np.ndarray, count: int) -> dict[str, float]:
     is_planted = np.arange(len(unit)) >= len(unit) - count
     found = cluster(unit, PARAMS)
     with single_thread():
-        hood = Neighborhood.of(unit, PARAMS.n_neighbors, PARAMS.seed)
-        smallest = grouping.smallest_cluster(len(hood.folded.unit), None)
-        crowd = Crowd.of(hood.places, hood.folded.copies, hood.reach, smallest, PARAMS.min_samples)
-        glosh = by_density(crowd, Selection()).outlier_scores[hood.folded.of_row]
-    core = core_distances(hood.distances)
-    beyond = far_beyond(core, core)[hood.folded.of_row]
+        neighborhood = Neighborhood.of(unit, PARAMS.n_neighbors, PARAMS.seed)
+        smallest = grouping.smallest_cluster(len(neighborhood.distinct.unit), None)
+        points = WeightedPoints.of(
+            neighborhood.places, neighborhood.distinct.copies, neighborhood.reach, smallest, PARAMS.min_samples
+        )
+        glosh = by_density(points, Selection()).outlier_scores[neighborhood.distinct.of_row]
+    core = core_distances(neighborhood.distances)
+    beyond = far_beyond(core, core)[neighborhood.distinct.of_row]
     noise = found.labels == NOISE
     return {
         "planted_left_as_noise": round(float(noise[is_planted].mean()), 4),
@@ -232,7 +236,7 @@ def _planted(unit: np.ndarray, count: int) -> dict[str, float]:
         "auc": round(float(roc_auc_score(is_planted, found.outlier_scores)), 4),
         "auc_glosh_over_layout": round(float(roc_auc_score(is_planted, glosh)), 4),
         "auc_within_own_cluster": round(
-            float(roc_auc_score(is_planted, _within(core[hood.folded.of_row], unit, found.labels))), 4
+            float(roc_auc_score(is_planted, _within(core[neighborhood.distinct.of_row], unit, found.labels))), 4
         ),
     }
 

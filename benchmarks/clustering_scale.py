@@ -51,7 +51,7 @@ def measured(name: str, unit: np.ndarray, calls: int, processes: int = 1) -> dic
     """Costs of a method, medians over processes, and what it found."""
     runs = [in_fresh_process("METHODS", name, unit, [], (42,) * calls) for _ in range(processes)]
     labels = runs[0][0]
-    costs = {figure: float(np.median([one[figure] for _, one in runs])) for figure in runs[0][1]}
+    costs = {figure: float(np.median([run[figure] for _, run in runs])) for figure in runs[0][1]}
     final = labels[0].get("assigned", labels[0]["raw"])
     found = {"clusters": len(np.unique(final[final >= 0])), "noise_share": round(float((final < 0).mean()), 3)}
     print(unit.shape, name, json.dumps(found | costs), flush=True)

@@ -48,7 +48,7 @@ def main(source: Path) -> None:
                     "set": name,
                     "parts": parts,
                     "texts": len(texts),
-                    "mean_chars": round(float(np.mean([len(one) for one in texts]))),
+                    "mean_chars": round(float(np.mean([len(text) for text in texts]))),
                     "cpu_s": round(cpu_s, 1),
                     "same_label_among_5_nearest": round(neighbours_alike(vectors, labels), 3),
                     "ami": round(float(adjusted_mutual_info_score(labels, found.labels)), 3),

@@ -31,7 +31,7 @@ from replays import POOLS, Plan, clustered, plans, read_pool, rounded, snapshot,
 from sklearn.metrics import adjusted_mutual_info_score
 
 from llma_assets.clustering.cluster import cluster
-from llma_assets.clustering.holding import Earlier
+from llma_assets.clustering.reconciliation import EarlierLabels
 from llma_assets.clustering.result import ALGORITHM_VERSION, NOISE, UNSEEN, ClusteringParams
 
 RESULT = Path(__file__).parent / "results" / "holding.json"
@@ -105,7 +105,7 @@ def filling(vectors: np.ndarray, truth: np.ndarray, a_day: int, draw: int) -> di
         for day in range(1, FIRST_DAYS + 1):
             rows = np.sort(order[: day * a_day])
             seen = len(rows) if way == "always" else (day - 1) * a_day
-            earlier = None if way == "anew" or day == 1 else Earlier(before[rows], seen)
+            earlier = None if way == "anew" or day == 1 else EarlierLabels(before[rows], seen)
             labels = cluster(vectors[rows], ClusteringParams(), earlier=earlier).labels
             before[rows] = labels
             days.append((adjusted_mutual_info_score(truth[rows], labels), len(np.unique(labels[labels != NOISE]))))

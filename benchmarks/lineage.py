@@ -35,7 +35,7 @@ from llma_assets.clustering.threads import single_thread
 from llma_assets.labeling.naming import NAME_COSINE, NAME_JACCARD
 from llma_assets.lake import Lake
 from llma_assets.lineage.edge import Change, Edge
-from llma_assets.lineage.match import KEPT_COSINE, MOST, SUBSTANTIAL, Snapshot, match
+from llma_assets.lineage.match import KEPT_COSINE, MOST, SUBSTANTIAL, ClusterMembership, match
 from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
 from llma_assets.tables.cluster_lineage import CLUSTER_LINEAGE
 from llma_assets.team_day import TeamDay
@@ -55,10 +55,10 @@ def mean_of(vectors: np.ndarray) -> np.ndarray:
     return mean / np.linalg.norm(mean)
 
 
-def snapshot(vectors: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> Snapshot:
+def snapshot(vectors: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> ClusterMembership:
     """A run over `rows` of the pool that were given `labels`."""
-    centroids = {int(one): mean_of(vectors[rows[labels == one]]) for one in np.unique(labels) if one != NOISE}
-    return Snapshot({str(row): int(label) for row, label in zip(rows, labels, strict=True)}, centroids)
+    centroids = {int(label): mean_of(vectors[rows[labels == label]]) for label in np.unique(labels) if label != NOISE}
+    return ClusterMembership({str(row): int(label) for row, label in zip(rows, labels, strict=True)}, centroids)
 
 
 # --- planted ----------------------------------------------------------------------------------------------------------
@@ -161,12 +161,12 @@ def planted(vectors: np.ndarray, labels: np.ndarray, changed: float) -> dict[str
 def names(vectors: np.ndarray, labels: np.ndarray) -> dict[str, object]:
     """Centroid cosines of disjoint groups of an intent, and of groups of it and of its nearest neighbour."""
     random = np.random.default_rng(1)
-    intents = {one: np.flatnonzero(labels == one) for one in np.unique(labels)}
+    intents = {label: np.flatnonzero(labels == label) for label in np.unique(labels)}
     keys = list(intents)
     centres = np.array([mean_of(vectors[rows]) for rows in intents.values()])
     cosines = centres @ centres.T
     np.fill_diagonal(cosines, -1.0)
-    neighbour = {one: keys[int(cosines[n].argmax())] for n, one in enumerate(keys)}
+    neighbour = {key: keys[int(cosines[n].argmax())] for n, key in enumerate(keys)}
     result: dict[str, object] = {}
     for size in (8, 15, 30):
         same, other = [], []
@@ -191,8 +191,8 @@ def drift(
     """Foreign share at which a cluster of 40, a twentieth of which is replaced each night by another intent's, is
     named again."""
     at_share = []
-    for one, rows in intents.items():
-        own, foreign = random.permutation(rows), random.permutation(intents[neighbour[one]])
+    for intent, rows in intents.items():
+        own, foreign = random.permutation(rows), random.permutation(intents[neighbour[intent]])
         if len(own) < 80 or len(foreign) < 40:
             continue
         named = mean_of(vectors[own[:40]])
@@ -225,7 +225,7 @@ def matching_ms(items: int, dimensions: int = 384) -> float:
     runs = []
     for first in (0, items // 7):
         labels = {str(n): int((n + (random.random() < 0.05)) % 90) for n in range(first, first + items)}
-        runs.append(Snapshot(labels, {c: random.normal(size=dimensions) for c in range(90)}))
+        runs.append(ClusterMembership(labels, {c: random.normal(size=dimensions) for c in range(90)}))
     with single_thread():
         return round(best_s(lambda: match(runs[1], runs[0])) * 1_000, 2)
 

@@ -35,7 +35,7 @@ from llma_assets.clustering.placing import place_among
 from llma_assets.clustering.projection import project
 from llma_assets.clustering.reduction import pca
 from llma_assets.clustering.threads import single_thread
-from llma_assets.clustering.vectors import fold, unit_vectors
+from llma_assets.clustering.vectors import deduplicate, unit_vectors
 
 RESULT = Path(__file__).parent / "results" / "map.json"
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "umap-learn", "numba")
@@ -46,15 +46,15 @@ WINDOW, NEW_A_DAY, DAYS = 2000, 300, 30
 
 def our_map(unit: np.ndarray, anchors: Anchors | None = None) -> np.ndarray:
     """Places of all rows of `unit`, as a clustering draws them."""
-    hood = Neighborhood.of(unit, 15, SEED)
-    return project(hood, of_distinct(hood, anchors))[hood.folded.of_row]
+    neighborhood = Neighborhood.of(unit, 15, SEED)
+    return project(neighborhood, of_distinct(neighborhood, anchors))[neighborhood.distinct.of_row]
 
 
-def of_distinct(hood: Neighborhood, anchors: Anchors | None) -> Anchors | None:
+def of_distinct(neighborhood: Neighborhood, anchors: Anchors | None) -> Anchors | None:
     """Anchors of rows as those of the distinct rows that they became."""
     if anchors is None:
         return None
-    distinct, first = np.unique(hood.folded.of_row[anchors.rows], return_index=True)
+    distinct, first = np.unique(neighborhood.distinct.of_row[anchors.rows], return_index=True)
     return Anchors(distinct, anchors.xy[first])
 
 
@@ -96,7 +96,7 @@ def compare(unit: np.ndarray, labels: np.ndarray) -> dict[str, object]:
     """Our map and those of the peers, on the same distinct vectors."""
     k = min(10, int(np.median(np.unique(labels, return_counts=True)[1])) - 1)
     with single_thread():
-        hood = Neighborhood.of(unit, 15, SEED)
+        neighborhood = Neighborhood.of(unit, 15, SEED)
     rows: dict[str, object] = {"items": len(unit), "groups": len(np.unique(labels)), "k": k}
     makers: dict[str, Callable[[], np.ndarray]] = {
         "ours": lambda: our_map(unit),
@@ -108,7 +108,7 @@ def compare(unit: np.ndarray, labels: np.ndarray) -> dict[str, object]:
         places, cpu = timed(make)
         rows[name] = {"accuracy": round(accuracy(places, labels, k), 3), "cpu_s": round(cpu, 2)}
         if name == "ours":
-            after = timed(lambda: project(hood, None))[1]
+            after = timed(lambda: project(neighborhood, None))[1]
             rows[name]["cpu_s_after_clustering"] = round(after, 3)  # type: ignore[index]
     return rows
 
@@ -189,10 +189,10 @@ def outside(unit: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Items that the map was not made from: by `place_among`, and by simpler rules."""
     order = np.random.default_rng(SEED).permutation(len(unit))
     learned, others = order[:WINDOW], order[WINDOW:]
-    hood = Neighborhood.of(unit[learned], 15, SEED)
-    distinct = project(hood, None)
-    places = distinct[hood.folded.of_row]
-    indices, distances = nearest_in(unit[others], hood.folded.unit, MAP_NEIGHBORS)
+    neighborhood = Neighborhood.of(unit[learned], 15, SEED)
+    distinct = project(neighborhood, None)
+    places = distinct[neighborhood.distinct.of_row]
+    indices, distances = nearest_in(unit[others], neighborhood.distinct.unit, MAP_NEIGHBORS)
     placed, cpu = timed(lambda: place_among(indices, distances, distinct))
     with patch.object(placing, "_ROUNDS", 0):
         mean = place_among(indices, distances, distinct)
@@ -238,10 +238,10 @@ def main() -> None:
     results: dict[str, object] = {}
     umap_map(np.random.default_rng(0).normal(size=(200, 8)))  # warm: compiling is not drawing
     for name, (file, (texts, truth)) in sets.items():
-        folded = fold(unit_vectors(vectors_of(file, texts, arguments.vectors)))
-        labels = np.empty(len(folded.unit), object)
-        labels[folded.of_row] = truth
-        results[name] = compare(folded.unit, labels.astype(str))
+        distinct = deduplicate(unit_vectors(vectors_of(file, texts, arguments.vectors)))
+        labels = np.empty(len(distinct.unit), object)
+        labels[distinct.of_row] = truth
+        results[name] = compare(distinct.unit, labels.astype(str))
         print(name, json.dumps(results[name], indent=1), flush=True)
     texts, truth = all_banking(arguments.data)
     unit, labels = unit_vectors(vectors_of("banking77_all", texts, arguments.vectors)), np.array(truth)

@@ -60,15 +60,18 @@ def held(unit: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     calm = replace(anchors._STEPS, early=0, late=anchors._STEPS.early + anchors._STEPS.late)
     variants: dict[str, list[Any]] = {
         "ours": [],
-        "hold 0.005": [patch.object(anchors, "_HOLD", 0.005)],
-        "hold 0.02": [patch.object(anchors, "_HOLD", 0.02)],
-        "hold 0.1, no exaggeration": [patch.object(anchors, "_HOLD", 0.1), patch.object(anchors, "_STEPS", calm)],
+        "hold 0.005": [patch.object(anchors, "_ANCHOR_STRENGTH", 0.005)],
+        "hold 0.02": [patch.object(anchors, "_ANCHOR_STRENGTH", 0.02)],
+        "hold 0.1, no exaggeration": [
+            patch.object(anchors, "_ANCHOR_STRENGTH", 0.1),
+            patch.object(anchors, "_STEPS", calm),
+        ],
         "no exaggeration": [patch.object(anchors, "_STEPS", calm)],
     }
     found: dict[str, Any] = {}
     for name, patches in variants.items():
-        for one in patches:
-            one.start()
+        for patch_ in patches:
+            patch_.start()
         try:
             days = replay(unit, labels, DAYS)
             found[name] = {
@@ -77,8 +80,8 @@ def held(unit: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
                 "six new intents": birth(unit, labels),
             }
         finally:
-            for one in patches:
-                one.stop()
+            for patch_ in patches:
+                patch_.stop()
         print(name, json.dumps(found[name]), flush=True)
     return found
 

@@ -98,10 +98,10 @@ def _pca_50(unit: np.ndarray, texts: list[str], seed: int) -> Found:
 def _neighbors(unit: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
     from llma_assets.clustering.graph import neighbor_count
     from llma_assets.clustering.neighbors import nearest
-    from llma_assets.clustering.vectors import fold
+    from llma_assets.clustering.vectors import deduplicate
 
-    folded = fold(unit)
-    return folded, *nearest(folded.unit, neighbor_count(len(folded.unit), 15))
+    distinct = deduplicate(unit)
+    return distinct, *nearest(distinct.unit, neighbor_count(len(distinct.unit), 15))
 
 
 def _spectral(unit: np.ndarray, texts: list[str], seed: int) -> Found:
@@ -109,7 +109,7 @@ def _spectral(unit: np.ndarray, texts: list[str], seed: int) -> Found:
     from scipy.sparse import csr_matrix
     from scipy.sparse.linalg import eigsh
 
-    folded, indices, distances = _neighbors(unit)
+    distinct, indices, distances = _neighbors(unit)
     size, count = indices.shape
     # Each row's own scale is its 7th neighbour's distance.
     scale = np.sqrt(np.maximum(2.0 * distances[:, min(7, count) - 1], 1e-12))
@@ -123,7 +123,7 @@ def _spectral(unit: np.ndarray, texts: list[str], seed: int) -> Found:
     values, basis = eigsh(graph, k=components, which="LA", v0=start)
     points = basis * np.maximum(values, 0.0)
     points /= np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
-    return Found(_hdbscan(points, _smallest(size, 0.005)).raw[folded.of_row])
+    return Found(_hdbscan(points, _smallest(size, 0.005)).raw[distinct.of_row])
 
 
 def _louvain(resolution: float, unit: np.ndarray, texts: list[str], seed: int) -> Found:
@@ -131,9 +131,9 @@ def _louvain(resolution: float, unit: np.ndarray, texts: list[str], seed: int) -
 
     from llma_assets.clustering.graph import fuzzy_graph
 
-    folded, indices, distances = _neighbors(unit)
+    distinct, indices, distances = _neighbors(unit)
     labels = Louvain(resolution=resolution, random_state=42).fit_predict(fuzzy_graph(indices, distances))
-    return Found(labels.astype(np.int32)[folded.of_row])
+    return Found(labels.astype(np.int32)[distinct.of_row])
 
 
 def _ours_with_embedding(unit: np.ndarray, texts: list[str], seed: int) -> Found:

@@ -44,7 +44,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 
 from llma_assets.clustering.cluster import cluster
 from llma_assets.clustering.guards import is_degenerate
-from llma_assets.clustering.holding import Earlier
+from llma_assets.clustering.reconciliation import EarlierLabels
 from llma_assets.clustering.references.umap_hdbscan import group_by_reference
 from llma_assets.clustering.result import ALGORITHM_VERSION, NOISE, UNSEEN, Clustering, ClusteringParams
 from llma_assets.clustering.threads import single_thread
@@ -52,7 +52,7 @@ from llma_assets.clustering.vectors import unit_vectors
 from llma_assets.emission.identity import seed_of
 from llma_assets.labeling.naming import NAME_COSINE, NAME_JACCARD
 from llma_assets.lineage.edge import Change, Edge
-from llma_assets.lineage.match import Snapshot, match
+from llma_assets.lineage.match import ClusterMembership, match
 from llma_assets.traces.sampling import sample_by_day
 
 RESULT = Path(__file__).parent / "results" / "replays.json"
@@ -158,19 +158,21 @@ def learned(plan: Plan, window: Window) -> np.ndarray:
     return np.array(sample_by_day(window.item_ids, window.days, plan.max_samples, seed_text))
 
 
-def snapshot(window: Window, found: Clustering) -> Snapshot:
+def snapshot(window: Window, found: Clustering) -> ClusterMembership:
     """As the stage hands it to the matching."""
     labels = dict(zip(window.item_ids, found.labels.tolist(), strict=True))
-    return Snapshot(labels, {one.cluster_id: one.centroid / np.linalg.norm(one.centroid) for one in found.clusters})
+    return ClusterMembership(
+        labels, {one.cluster_id: one.centroid / np.linalg.norm(one.centroid) for one in found.clusters}
+    )
 
 
-def clustered(plan: Plan, window: Window, vectors: np.ndarray, before: Snapshot | None) -> Clustering:
+def clustered(plan: Plan, window: Window, vectors: np.ndarray, before: ClusterMembership | None) -> Clustering:
     """A night, as the stage does it."""
     seed = seed_of("acme", window.days[-1].isoformat(), "", "trace", ALGORITHM_VERSION, str(window.night))
     rows, earlier = learned(plan, window), None
     if before is not None and plan.is_held:
-        labels = np.array([before.cluster_of.get(one, UNSEEN) for one in window.item_ids], np.int32)
-        earlier = Earlier(labels, min(len(before.cluster_of), plan.max_samples))
+        labels = np.array([before.cluster_of.get(item_id, UNSEEN) for item_id in window.item_ids], np.int32)
+        earlier = EarlierLabels(labels, min(len(before.cluster_of), plan.max_samples))
     return cluster(vectors[window.rows], ClusteringParams(seed=seed), rows, earlier=earlier)
 
 
@@ -179,7 +181,7 @@ def replay(plan: Plan, vectors: np.ndarray, truth: Sequence[str]) -> dict[str, o
     warnings.filterwarnings("ignore", message="The number of unique classes")
     runs: list[Clustering] = []
     nights: list[Window] = []
-    snapshots: list[Snapshot] = []
+    snapshots: list[ClusterMembership] = []
     right: list[float] = []
     for window in windows(plan, len(vectors)):
         found = clustered(plan, window, vectors, snapshots[-1] if snapshots else None)
@@ -192,7 +194,7 @@ def replay(plan: Plan, vectors: np.ndarray, truth: Sequence[str]) -> dict[str, o
 
 def shape(plan: Plan, nights: Sequence[Window]) -> dict[str, object]:
     """What was replayed."""
-    sizes = [len(one.item_ids) for one in nights]
+    sizes = [len(night.item_ids) for night in nights]
     new = [len(set(now.item_ids) - set(before.item_ids)) / len(now.item_ids) for before, now in pairwise(nights)]
     return {
         "nights": plan.nights, "window": f"{min(sizes)}-{max(sizes)}", "learned": min(plan.max_samples, max(sizes)),
@@ -222,7 +224,7 @@ def held(runs: Sequence[Clustering]) -> dict[str, object]:
     }
 
 
-def followed(snapshots: Sequence[Snapshot]) -> dict[str, object]:
+def followed(snapshots: Sequence[ClusterMembership]) -> dict[str, object]:
     """What the lineage makes of the nights."""
     figures: dict[str, list[float]] = {name: [] for name in ("kept", "kept_items", "known", "names_kept", "ami")}
     most, changes = [], Counter[str]()
@@ -257,7 +259,9 @@ def followed(snapshots: Sequence[Snapshot]) -> dict[str, object]:
     }
 
 
-def first_namings(today: Snapshot, kept: dict[int | None, Edge], first: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+def first_namings(
+    today: ClusterMembership, kept: dict[int | None, Edge], first: dict[int, np.ndarray]
+) -> dict[int, np.ndarray]:
     """The centroid that each cluster's name was made for: that of the first naming while the name stands."""
     found: dict[int, np.ndarray] = {}
     for cluster_id, centroid in today.centroids.items():

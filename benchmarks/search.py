@@ -46,7 +46,7 @@ def write_lake(home: Path, items: int, with_vectors: bool) -> None:
         day = TeamDay("acme", FIRST + timedelta(days=number))
         ids = [f"t{number}-{n}" for n in range(a_day)]
         item = {"team_id": day.team, "date": day.day, "level": "trace", "trace_timestamp": day.start}
-        named = [item | {"item_id": one, "trace_id": one} for one in ids]
+        named = [item | {"item_id": item_id, "trace_id": item_id} for item_id in ids]
         summaries = [texts[n % len(texts)] | one for n, one in enumerate(named)]
         lake.write("trace_summaries", day, pa.Table.from_pylist(summaries, TRACE_SUMMARIES.schema))
         if with_vectors:
@@ -64,8 +64,9 @@ def write_lake(home: Path, items: int, with_vectors: bool) -> None:
         }  # fmt: skip
         place = {"cluster_id": 0, "probability": 1.0, "outlier_score": 0.0, "distance_to_centroid": 0.1}
         run["items"] = [
-            place | {"item_id": one, "trace_id": one, "trace_timestamp": day.start, "rank": n, "x": 0.0, "y": 0.0}
-            for n, one in enumerate(ids)
+            place
+            | {"item_id": item_id, "trace_id": item_id, "trace_timestamp": day.start, "rank": n, "x": 0.0, "y": 0.0}
+            for n, item_id in enumerate(ids)
         ]
         lake.write("cluster_assignments", day, pa.Table.from_pylist([run], CLUSTER_ASSIGNMENTS.schema))
 

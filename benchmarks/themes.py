@@ -262,12 +262,13 @@ def nothing_to_find() -> dict[str, dict[str, float]]:
                 outcomes.append(themes(*around(directions((count, dimensions), random), random), draw))
             result[f"{dimensions} dimensions, {count} clusters"] = {
                 "draws": draws,
-                "with_themes": sum(one.found for one in outcomes),
+                "with_themes": sum(outcome.found for outcome in outcomes),
                 "highest_strength": max(
-                    (cut.strength for one in outcomes for cut in one.cuts if cut.stability >= MIN_STABILITY), default=0
+                    (cut.strength for outcome in outcomes for cut in outcome.cuts if cut.stability >= MIN_STABILITY),
+                    default=0,
                 ),
-                "highest_stability": max(cut.stability for one in outcomes for cut in one.cuts),
-                "highest_silhouette": max(cut.silhouette for one in outcomes for cut in one.cuts),
+                "highest_stability": max(cut.stability for outcome in outcomes for cut in outcome.cuts),
+                "highest_silhouette": max(cut.silhouette for outcome in outcomes for cut in outcome.cuts),
             }
     return result
 

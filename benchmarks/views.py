@@ -33,7 +33,7 @@ import pyarrow.parquet as pq
 
 from llma_assets.clustering.result import ClusteringParams
 from llma_assets.clustering_jobs import clustering_jobs
-from llma_assets.embedding.embedder import Part, parts_in_order
+from llma_assets.embedding.embedder import EmbeddedPart, parts_in_order
 from llma_assets.embedding.minilm import MiniLMEmbedder
 from llma_assets.ingest import ingest_file
 from llma_assets.labeling.local import KeywordLabeler
@@ -82,7 +82,7 @@ class CachedEmbedder:
             self._known.update(zip(new, self._inner.embed(new), strict=True))
         return np.stack([self._known[text] for text in texts])
 
-    def parts(self, texts: Sequence[str], names: Sequence[str] = ()) -> Iterator[Part]:
+    def parts(self, texts: Sequence[str], names: Sequence[str] = ()) -> Iterator[EmbeddedPart]:
         return parts_in_order(self.embed, texts)
 
 

@@ -47,7 +47,7 @@ def test_a_plain_team_is_taken_as_it_is(team: str) -> None:
 
 def test_window_holds_the_day_itself_and_those_before_oldest_first() -> None:
     window = TeamDay("a", date(2026, 3, 2)).window(7)
-    assert [one.day for one in window] == [date(2026, 2, 24 + n) for n in range(5)] + [
+    assert [day.day for day in window] == [date(2026, 2, 24 + n) for n in range(5)] + [
         date(2026, 3, 1),
         date(2026, 3, 2),
     ]

@@ -30,7 +30,7 @@ _OF_THE_MESSAGE = (400, 413, 415, 422)
 
 
 @dataclass(slots=True)
-class Tally:
+class SendingResult:
     """What one tick did."""
 
     delivered: int = 0
@@ -61,29 +61,29 @@ class Outbox:
     now: Callable[[], datetime]
     log: logging.Logger
 
-    def send_due(self) -> Tally:
+    def send_due(self) -> SendingResult:
         """Record findings that are new, and send what is due, oldest first, within the limits of a tick.
 
         Raises:
             PartitionLocked: another process sends just now.
         """
-        tally, deadline, sent = Tally(), time.monotonic() + MAX_TICK_S, 0
+        result, deadline, sent = SendingResult(), time.monotonic() + MAX_TICK_S, 0
         with self.lake.named_lock(LOCK):
-            for record, alert_id in self._due(tally):
+            for record, alert_id in self._due(result):
                 delivery = record.rows[alert_id]
                 if delivery.attempts >= self.settings.alert_max_attempts:
-                    tally.dead += 1
+                    result.dead += 1
                     record.put(delivery.given_up("the last attempt ended without a record; it may have arrived"))
                     continue
-                stopped = bool(tally.problems) or time.monotonic() >= deadline
+                stopped = bool(result.problems) or time.monotonic() >= deadline
                 if stopped or sent >= self.settings.alert_max_per_tick:
-                    tally.waiting += 1
+                    result.waiting += 1
                     continue
                 sent += 1
-                self._send(record, alert_id, tally)
-        return tally
+                self._send(record, alert_id, result)
+        return result
 
-    def _send(self, record: DeliveryRecord, alert_id: str, tally: Tally) -> None:
+    def _send(self, record: DeliveryRecord, alert_id: str, result: SendingResult) -> None:
         begun = record.rows[alert_id].begun(self.now())
         record.put(begun)
         kill_point("before_send")
@@ -93,16 +93,16 @@ class Outbox:
         ended = begun.ended(answer, self.now(), self.settings.alert_max_attempts)
         record.put(ended)
         if answer.error is None:
-            tally.delivered += 1
+            result.delivered += 1
             self.log.info("alert %s (%s) delivered", alert_id, ended.kind)
             return
         self.log.warning("alert %s (%s), attempt %d: %s", alert_id, ended.kind, ended.attempts, ended.error)
-        tally.dead += ended.next_attempt_at is None
-        tally.failed += ended.next_attempt_at is not None
+        result.dead += ended.next_attempt_at is None
+        result.failed += ended.next_attempt_at is not None
         if answer.status_code not in _OF_THE_MESSAGE:
-            tally.problems.append(answer.error)
+            result.problems.append(answer.error)
 
-    def _due(self, tally: Tally) -> Iterator[tuple[DeliveryRecord, str]]:
+    def _due(self, result: SendingResult) -> Iterator[tuple[DeliveryRecord, str]]:
         """Deliveries of every team that wait for an attempt now."""
         for team in self.lake.teams(ALERTS):
             if team in self.settings.teams_skip:
@@ -112,7 +112,7 @@ class Outbox:
             except LlmaError as error:
                 # One team's broken file does not silence the others.
                 self.log.error("alerts of team %s were not sent: %s", team, error)
-                tally.unread.append(f"team {team}: {error}")
+                result.unread.append(f"team {team}: {error}")
 
     def _due_of(self, team: str) -> Iterator[tuple[DeliveryRecord, str]]:
         """Deliveries of a team, oldest day first; new findings are recorded on the way."""

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 
-from llma_assets.alerts.webhook import Answer
+from llma_assets.alerts.webhook import WebhookAnswer
 from llma_assets.labeling.suppression import suppress_message
 from llma_assets.lake import Lake
 from llma_assets.tables.alert_deliveries import ALERT_DELIVERIES, AlertDeliveryRow
@@ -68,7 +68,7 @@ class Delivery:
             next_attempt_at=now + timedelta(seconds=wait_s(attempts)),
         )
 
-    def ended(self, answer: Answer, now: datetime, max_attempts: int) -> "Delivery":
+    def ended(self, answer: WebhookAnswer, now: datetime, max_attempts: int) -> "Delivery":
         """As it is recorded after an attempt."""
         told = replace(self, status_code=answer.status_code, error=answer.error)
         if answer.error is None:
@@ -127,5 +127,5 @@ class DeliveryRecord:
         """Add or replace one, and write the partition: all of it, or nothing."""
         self.rows[delivery.alert_id] = delivery
         of_partition = {"team_id": self._team_day.team, "date": self._team_day.day}
-        rows = [cast("AlertDeliveryRow", of_partition | asdict(one)) for _, one in sorted(self.rows.items())]
+        rows = [cast("AlertDeliveryRow", of_partition | asdict(delivery)) for _, delivery in sorted(self.rows.items())]
         self._lake.write(TABLE, self._team_day, ALERT_DELIVERIES.arrow(rows))

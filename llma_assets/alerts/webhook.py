@@ -40,7 +40,7 @@ def connect(address: str, port: int, timeout_s: float) -> socket.socket:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WebhookAnswer:
     """What became of one attempt.
 
     Attributes:
@@ -122,22 +122,22 @@ class Webhook:
             raise OSError(f"{self.host} has no address")
         return found
 
-    def send(self, body: bytes, headers: dict[str, str]) -> Answer:
+    def send(self, body: bytes, headers: dict[str, str]) -> WebhookAnswer:
         """One attempt. It never raises for what the network or the receiver does."""
         try:
             addresses = self.addresses()
         except InputRejected as error:
-            return Answer(None, f"refused: {error}")
+            return WebhookAnswer(None, f"refused: {error}")
         except (OSError, UnicodeError) as error:
-            return Answer(None, f"{self.host} could not be looked up ({type(error).__name__})")
+            return WebhookAnswer(None, f"{self.host} could not be looked up ({type(error).__name__})")
         connection = _Pinned(self, addresses)
         try:
             return connection.post(body, headers)
         except (OSError, http.client.HTTPException, ValueError) as error:
             if connection.is_late or isinstance(error, TimeoutError):
-                return Answer(None, f"{self.host} gave no answer within {self.timeout_s:g} s")
+                return WebhookAnswer(None, f"{self.host} gave no answer within {self.timeout_s:g} s")
             what = "TLS" if isinstance(error, ssl.SSLError) else "the connection"
-            return Answer(
+            return WebhookAnswer(
                 None, f"{what} with {self.host} failed ({getattr(error, 'reason', None) or type(error).__name__})"
             )
         finally:
@@ -169,7 +169,7 @@ class _Pinned(http.client.HTTPConnection):
         else:
             self.sock = raw
 
-    def post(self, body: bytes, headers: dict[str, str]) -> Answer:
+    def post(self, body: bytes, headers: dict[str, str]) -> WebhookAnswer:
         """Send, and read the status and headers; what else the answer says is not read."""
         timer = threading.Timer(self._webhook.timeout_s, self._end)
         timer.daemon = True
@@ -184,9 +184,9 @@ class _Pinned(http.client.HTTPConnection):
         finally:
             timer.cancel()
         if 200 <= answer.status < 300:
-            return Answer(answer.status, None)
+            return WebhookAnswer(answer.status, None)
         moved = "; redirects are not followed" if 300 <= answer.status < 400 else ""
-        return Answer(answer.status, f"HTTP {answer.status}{moved}", _seconds(answer.headers.get("Retry-After")))
+        return WebhookAnswer(answer.status, f"HTTP {answer.status}{moved}", _seconds(answer.headers.get("Retry-After")))
 
     def close(self) -> None:
         """Close both handles."""

@@ -87,7 +87,7 @@ def metadata(report: StageReport) -> dict[str, Any]:
     table = preview(report.preview) if report.preview is not None else ""
     if pictures := [picture for draw in report.pictures if (picture := draw())]:
         encoded = [base64.b64encode(one).decode() for one in pictures]
-        maps = [f"![cluster map](data:image/png;base64,{one})" for one in encoded]
+        maps = [f"![cluster map](data:image/png;base64,{picture})" for picture in encoded]
         shown["map"] = dg.MetadataValue.md("\n\n".join([*maps, table]))
     elif table:
         shown["preview"] = dg.MetadataValue.md(table)

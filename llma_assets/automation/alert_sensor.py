@@ -30,11 +30,11 @@ def alert_sensor(context: dg.SensorEvaluationContext, lake: LakeResource, clock:
         webhook = webhook_from_environment(settings.alert_allow_private)
         if webhook is None:
             return dg.SkipReason(f"{URL_VARIABLE} is not set")
-        tally = outbox(lake.open(), webhook, settings, clock, context.log).send_due()
+        result = outbox(lake.open(), webhook, settings, clock, context.log).send_due()
     except LlmaError as error:
         context.log.error("alerts were not sent: %s", error)
         return dg.SkipReason(f"alerts were not sent: {error}")
-    return dg.SkipReason("; ".join([str(tally), *tally.problems, *tally.unread]))
+    return dg.SkipReason("; ".join([str(result), *result.problems, *result.unread]))
 
 
 def outbox(lake: Lake, webhook: Webhook, settings: Settings, clock: Clock, log: logging.Logger) -> Outbox:

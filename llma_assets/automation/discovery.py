@@ -88,13 +88,13 @@ def plan_team(team: str, lake: Lake, source: TraceEventSource, settings: Setting
     quiet_since = now - timedelta(minutes=settings.quiet_minutes)
     jobs = clustering_jobs(team, settings)
     stats = _stats(team, source, settings, jobs, quiet_since)
-    closed = {day: one for day, one in stats.items() if day.end <= quiet_since}
-    unfinished = any(one.finished < one.traces + one.generations for one in stats.values())
+    closed = {day: day_stats for day, day_stats in stats.items() if day.end <= quiet_since}
+    unfinished = any(day_stats.finished < day_stats.traces + day_stats.generations for day_stats in stats.values())
 
     due: list[DueRun] = []
     waiting: dict[TeamDay, str] = {}
     parts = _Parts(lake, settings, now)
-    stale = {day for day, one in closed.items() if _needs_summaries(lake, day, one, settings)}
+    stale = {day for day, day_stats in closed.items() if _needs_summaries(lake, day, day_stats, settings)}
     stale |= _emptied_days(lake, team, stats, settings)
     for day in sorted(stale):
         if waits_for_batch(lake, day):
@@ -109,7 +109,7 @@ def plan_team(team: str, lake: Lake, source: TraceEventSource, settings: Setting
     windows = _Windows(lake, settings, jobs)
     emitted = {day for day in lake.days("cluster_events", team) if day.day >= settings.start_date}
     for day in sorted(closed.keys() | emitted):
-        if any(one in stale for one in day.window(settings.window_days)):
+        if any(other in stale for other in day.window(settings.window_days)):
             waiting.setdefault(day, "summaries of the window are due first")
             continue
         version, embedded = windows.version(day), windows.most_items(day)
@@ -133,7 +133,7 @@ def days_to_summarize(
     """Days whose summaries were made from other items than the finished ones of now, closed or not."""
     jobs = clustering_jobs(team, settings)
     stats = _stats(team, source, settings, jobs, now - timedelta(minutes=settings.quiet_minutes))
-    stale = {day for day, one in stats.items() if _needs_summaries(lake, day, one, settings)}
+    stale = {day for day, day_stats in stats.items() if _needs_summaries(lake, day, day_stats, settings)}
     parts = _Parts(lake, settings, now)
     stale |= {day for day in stats if parts.next_version(day, ("trace_summaries", "embeddings"))}
     return stale | _emptied_days(lake, team, stats, settings)
@@ -152,9 +152,9 @@ def _stats(
     """What each day holds; its version is that of the items and of which of them the jobs want."""
     days = source.day_stats(team, quiet_since, list(Level))
     return {
-        TeamDay(team, one.day): replace(one, source_version=summaries_version(one.source_version, jobs))
-        for one in days
-        if one.day >= settings.start_date
+        TeamDay(team, day.day): replace(day, source_version=summaries_version(day.source_version, jobs))
+        for day in days
+        if day.day >= settings.start_date
     }
 
 
@@ -231,11 +231,11 @@ class _Windows:
 
     def version(self, day: TeamDay) -> str:
         """What `stages.window.window_version` would say."""
-        return combine({one: self._of(one)[0] for one in day.window(self._days)}, self._jobs)
+        return combine({earlier_day: self._of(earlier_day)[0] for earlier_day in day.window(self._days)}, self._jobs)
 
     def most_items(self, day: TeamDay) -> int:
         """Embedded items of the level that has most: one clusterable level is reason enough to run."""
-        counts: Counter[str] = sum((self._of(one)[1] for one in day.window(self._days)), Counter())
+        counts: Counter[str] = sum((self._of(earlier_day)[1] for earlier_day in day.window(self._days)), Counter())
         return max(counts.values(), default=0)
 
     def _of(self, day: TeamDay) -> tuple[str, Counter[str]]:

@@ -58,22 +58,22 @@ def coverage_result(
     lake: Lake, source: TraceEventSource, team_days: Sequence[TeamDay], settings: Settings, clock: Clock
 ) -> dg.AssetCheckResult:
     """Warn of windows in which less of the items is accounted for than the setting asks for, with counts by outcome."""
-    found = [(day, one) for day in team_days for one in window_coverage(lake, source, day, clock.now())]
-    short = [(day, one) for day, one in found if one.share is not None and one.share < settings.min_coverage]
-    shares = [one.share for _, one in found if one.share is not None]
+    found = [(day, row) for day in team_days for row in window_coverage(lake, source, day, clock.now())]
+    short = [(day, row) for day, row in found if row.share is not None and row.share < settings.min_coverage]
+    shares = [row.share for _, row in found if row.share is not None]
     figures = [
-        {"day": str(day), "level": one.level, "eligible": one.eligible, "missing": one.missing, "share": one.share}
-        | {"outcomes": dict(one.outcomes)}
-        for day, one in found
+        {"day": str(day), "level": row.level, "eligible": row.eligible, "missing": row.missing, "share": row.share}
+        | {"outcomes": dict(row.outcomes)}
+        for day, row in found
     ]
-    told = (f"{day} {one.level}: {one.missing} of {one.eligible} items are missing" for day, one in short)
+    told = (f"{day} {row.level}: {row.missing} of {row.eligible} items are missing" for day, row in short)
     return dg.AssetCheckResult(
         passed=not short,
         severity=dg.AssetCheckSeverity.WARN,
         description="; ".join(told) or None,
         metadata={
-            "items": sum(one.eligible for _, one in found),
-            "missing": sum(one.missing for _, one in found),
+            "items": sum(row.eligible for _, row in found),
+            "missing": sum(row.missing for _, row in found),
             "lowest_share": min(shares, default=1.0),
             "figures": dg.MetadataValue.json(figures),
         },
@@ -84,12 +84,12 @@ def drift_result(lake: Lake, team_days: Sequence[TeamDay], settings: Settings) -
     """Warn of runs that are far from the run before."""
     runs = [run for day in team_days for run in runs_with_items(lake.read("cluster_assignments", day))]
     found = {run["clustering_run_id"]: drift_of(lake, run) for run in runs}
-    known = {run_id: one for run_id, one in found.items() if one is not None}
-    far = {run_id: one for run_id, one in known.items() if one.js_distance > settings.max_drift}
+    known = {run_id: drift for run_id, drift in found.items() if drift is not None}
+    far = {run_id: drift for run_id, drift in known.items() if drift.js_distance > settings.max_drift}
     columns = ["js_distance", "born_share", "died_share", "mean_shift"]
-    figures = {run_id: {name: getattr(one, name) for name in columns} for run_id, one in known.items()}
+    figures = {run_id: {name: getattr(drift, name) for name in columns} for run_id, drift in known.items()}
     told = (
-        f"{run_id}: {one.js_distance:.2f}, at most {settings.max_drift:.2f} expected" for run_id, one in far.items()
+        f"{run_id}: {drift.js_distance:.2f}, at most {settings.max_drift:.2f} expected" for run_id, drift in far.items()
     )
     return dg.AssetCheckResult(
         passed=not far,
@@ -97,7 +97,7 @@ def drift_result(lake: Lake, team_days: Sequence[TeamDay], settings: Settings) -
         description="; ".join(told) or None,
         metadata={
             "compared": len(known),
-            "largest_distance": max((one.js_distance for one in known.values()), default=0.0),
+            "largest_distance": max((drift.js_distance for drift in known.values()), default=0.0),
             "figures": dg.MetadataValue.json(figures),
         },
     )

@@ -77,8 +77,8 @@ def run_document(project: Project, run: str) -> dict[str, Any]:
         {"run": run},
     )
     themes = project.rows("SELECT * FROM themes WHERE clustering_run_id = $run ORDER BY theme_id", {"run": run})
-    for one in named:
-        one["top_items"] = [item for item in top if item["cluster_id"] == one["cluster_id"]]
+    for row in named:
+        row["top_items"] = [item for item in top if item["cluster_id"] == row["cluster_id"]]
     if project.settings.min_users_per_cluster:
         # A title is what one user said.
         for item in top:
@@ -113,25 +113,25 @@ def print_clusters(run: dict[str, Any], named: Rows, themes: Rows) -> None:
         out(f"theme {theme['theme_id']}: {clusters}, {theme['items']} items{share}", markup=False)
         if theme["clusters"] > 1 and theme["description"]:
             out(safe(theme["description"]), markup=False, highlight=False)
-        _print_each([one for one in named if one["theme_id"] == theme["theme_id"]])
-    _print_each([one for one in named if one["theme_id"] is None])
+        _print_each([row for row in named if row["theme_id"] == theme["theme_id"]])
+    _print_each([row for row in named if row["theme_id"] is None])
 
 
 def _print_each(named: Rows) -> None:
     """Clusters one under the other."""
     out = console.print
-    for one in named:
-        noise = "  (NOISE/OUTLIERS)" if one["cluster_id"] == -1 else ""
-        out(f"\n[{one['cluster_id']}]{noise}  {safe(one['title'])}", style="bold cyan", markup=False, highlight=False)
-        facts = [f"{one['size']} items"]
-        facts += [f"{one['share']:.0%}"] if one["share"] is not None else []
-        facts += [f"{one['error_count']} with errors"] if one["error_count"] is not None else []
-        facts += [f"${one['total_cost']:.4g} in all"] if one["total_cost"] is not None else []
-        facts += [f"{one['avg_latency']:.3g} s on average"] if one["avg_latency"] is not None else []
+    for row in named:
+        noise = "  (NOISE/OUTLIERS)" if row["cluster_id"] == -1 else ""
+        out(f"\n[{row['cluster_id']}]{noise}  {safe(row['title'])}", style="bold cyan", markup=False, highlight=False)
+        facts = [f"{row['size']} items"]
+        facts += [f"{row['share']:.0%}"] if row["share"] is not None else []
+        facts += [f"{row['error_count']} with errors"] if row["error_count"] is not None else []
+        facts += [f"${row['total_cost']:.4g} in all"] if row["total_cost"] is not None else []
+        facts += [f"{row['avg_latency']:.3g} s on average"] if row["avg_latency"] is not None else []
         out("    " + ", ".join(facts), markup=False, highlight=False)
-        for line in (one["description"] or "").splitlines():
+        for line in (row["description"] or "").splitlines():
             out(f"    {safe(line)}", markup=False, highlight=False)
-        for item in one["top_items"]:
+        for item in row["top_items"]:
             distance = "" if item["distance_to_centroid"] is None else f"{item['distance_to_centroid']:.3f}"
             place = f"{item['rank']}. {distance}  {cell(item['trace_timestamp'])}"
             text = f"{place}  {safe(item['title'] or item['item_id'])}"

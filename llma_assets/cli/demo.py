@@ -147,7 +147,7 @@ def write_map(project: Project, run: str) -> Path:
         "SELECT x, y, cluster_id FROM cluster_items WHERE clustering_run_id = $run", {"run": run}
     )
     named = project.rows("SELECT cluster_id, title FROM clusters WHERE clustering_run_id = $run", {"run": run})
-    titles = {one["cluster_id"]: safe(one["title"]) for one in named}
+    titles = {cluster["cluster_id"]: safe(cluster["title"]) for cluster in named}
     path = project.settings.home.resolve() / "maps" / f"{run}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(cluster_map(items, titles, f"{run}: {len(items)} items"))

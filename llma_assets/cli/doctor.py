@@ -11,7 +11,7 @@ from llma_assets.cli.output import console, print_json, safe
 from llma_assets.errors import LlmaError
 from llma_assets.settings import Settings, load_settings
 
-Check = tuple[str, Callable[[Settings], str]]
+DoctorCheck = tuple[str, Callable[[Settings], str]]
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -123,7 +123,7 @@ def _privacy(settings: Settings) -> str:
     return "addresses, numbers and keys are taken out of texts before they are sent"
 
 
-_CHECKS: list[Check] = [
+_CHECKS: list[DoctorCheck] = [
     ("python", _python),
     ("lake", _lake),
     ("jobs", _jobs),

@@ -64,7 +64,7 @@ def _of_run(project: Project, form: str, run: str, cluster: int | None) -> Write
         return lambda file: _write_document(run_document(project, run), file)
     if cluster is not None:
         of_run = "SELECT DISTINCT cluster_id FROM cluster_items WHERE clustering_run_id = $run ORDER BY cluster_id"
-        known = [one["cluster_id"] for one in project.rows(of_run, {"run": run})]
+        known = [row["cluster_id"] for row in project.rows(of_run, {"run": run})]
         if cluster not in known:
             raise InputRejected(f"--cluster: {run} has no cluster {cluster}, only {', '.join(map(str, known))}")
 

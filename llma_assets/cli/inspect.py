@@ -47,7 +47,7 @@ def _due(project: Project, teams: set[str]) -> dict[tuple[str, date], str]:
 
     now = Clock().now()
     plans = [plan_team(team, project.lake, project.source(), project.settings, now) for team in sorted(teams)]
-    due = {(one.team_day.team, one.team_day.day): one.job for plan in plans for one in reversed(plan.due)}
+    due = {(run.team_day.team, run.team_day.day): run.job for plan in plans for run in reversed(plan.due)}
     waiting = {(day.team, day.day): why for plan in plans for day, why in plan.waiting.items() if "due first" in why}
     return waiting | due
 

@@ -39,7 +39,7 @@ def list_jobs(
     settings = load_settings()
     file = load_jobs(settings)
     teams = [check_team(team)] if team else sorted({*_teams_with_events(settings), *file.teams})
-    rows = [_plain(one, job) for one in teams for job in file.of(one).all()]
+    rows = [_plain(name, job) for name in teams for job in file.of(name).all()]
     if not as_json:
         rows = [row | {"filters": "; ".join(row["filters"]), "enabled": _yes(row["enabled"])} for row in rows]
     print_rows(rows, as_json, empty="no team has events or jobs yet; type: llma ingest PATH --team TEAM")
@@ -64,10 +64,10 @@ def add(
 ) -> None:
     """Add a job. The default job of its level is disabled by that, unless somebody enabled it."""
     settings = load_settings()
-    wanted = tuple(parse_filter(one) for one in filters or [])
+    wanted = tuple(parse_filter(text) for text in filters or [])
 
     def change(jobs: TeamJobs) -> TeamJobs:
-        new_id = id_of_name(name, [one.job_id for one in jobs.own]) if job_id is None else job_id
+        new_id = id_of_name(name, [job.job_id for job in jobs.own]) if job_id is None else job_id
         return replace(jobs, own=(*jobs.own, ClusteringJob(new_id, name, _level(level), wanted, not is_disabled)))
 
     changed = edit_jobs(team, settings, change)
@@ -92,17 +92,17 @@ def change_job(
         raise InputRejected("--no-filters: not together with --filter")
     if name is None and not filters and not no_filters:
         raise InputRejected("set: give --name, --filter or --no-filters")
-    wanted = tuple(parse_filter(one) for one in filters or [])
+    wanted = tuple(parse_filter(text) for text in filters or [])
 
     def change(jobs: TeamJobs) -> TeamJobs:
         old = _own(jobs, job)
         new = replace(old, filters=wanted if filters or no_filters else old.filters)
         new = new if name is None else replace(new, name=name)
-        return replace(jobs, own=tuple(new if one == old else one for one in jobs.own))
+        return replace(jobs, own=tuple(new if job == old else job for job in jobs.own))
 
     settings = load_settings()
     changed = edit_jobs(team, settings, change)
-    found = find_job(changed, job) if name is None else next(one for one in changed.own if one.name == name)
+    found = find_job(changed, job) if name is None else next(job for job in changed.own if job.name == name)
     _tell(team, found, as_json)
     if not as_json:
         _say_what_matches(team, found, settings)
@@ -126,11 +126,11 @@ def rm(job: Job, team: Team, as_json: Json = False) -> None:
 
     def change(jobs: TeamJobs) -> TeamJobs:
         gone = _own(jobs, job)
-        return replace(jobs, own=tuple(one for one in jobs.own if one != gone))
+        return replace(jobs, own=tuple(job for job in jobs.own if job != gone))
 
     changed = edit_jobs(team, load_settings(), change)
     if as_json:
-        print_json([_plain(team, one) for one in changed.all()])
+        print_json([_plain(team, job) for job in changed.all()])
     else:
         _say_what_runs(team, changed)
 
@@ -140,7 +140,7 @@ def _switch(reference: str, team: str, enabled: bool, as_json: bool) -> None:
         found = find_job(jobs, reference)
         if found.job_id:
             new = replace(found, enabled=enabled)
-            return replace(jobs, own=tuple(new if one == found else one for one in jobs.own))
+            return replace(jobs, own=tuple(new if job == found else job for job in jobs.own))
         said = dict(jobs.defaults) | {found.level: enabled}
         return replace(jobs, defaults=tuple((level, said[level]) for level in Level if level in said))
 
@@ -187,8 +187,8 @@ def _tell(team: str, job: ClusteringJob, as_json: bool) -> None:
     state = "" if job.enabled else ", disabled"
     console.print(f"{job.reference}  {safe(job.name)}", style="bold", markup=False, highlight=False)
     console.print(f"team {team}, level {job.level}{state}", markup=False, highlight=False)
-    for one in job.filter_texts or ["every item of the level"]:
-        console.print(f"  {safe(one)}", markup=False, highlight=False, soft_wrap=True)
+    for text in job.filter_texts or ["every item of the level"]:
+        console.print(f"  {safe(text)}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _say_what_runs(team: str, jobs: TeamJobs) -> None:

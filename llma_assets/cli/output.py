@@ -91,18 +91,18 @@ def cell(value: Any) -> str:
         return safe(", ".join(f"{key} {cell(count)}" for key, count in value.items()))
     if isinstance(value, list | tuple):
         # DuckDB's MAP arrives as pairs.
-        if value and all(isinstance(one, tuple) and len(one) == 2 for one in value):
+        if value and all(isinstance(element, tuple) and len(element) == 2 for element in value):
             return cell(dict(value))
-        return safe(", ".join(cell(one) for one in value))
+        return safe(", ".join(cell(element) for element in value))
     return safe(str(value))
 
 
 def _plain(value: Any) -> Any:
     """`value` with NaN and infinities, which JSON has no words for, as null."""
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _plain(element) for key, element in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(element) for element in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -53,16 +53,16 @@ def _run_days(
     to_summarize = set(days) | _days_due(project, days[0].team)
     with open_instance(project.settings) as instance:
         for day in days:
-            first = [one for one in day.window(lookback) if one in to_summarize]
+            first = [due_day for due_day in day.window(lookback) if due_day in to_summarize]
             to_summarize -= set(first)
             waiting = False
-            for job, one in [*(("summarize_traces", one) for one in first), ("cluster_traces", day)]:
+            for job, due_day in [*(("summarize_traces", due_day) for due_day in first), ("cluster_traces", day)]:
                 if job == "cluster_traces" and waiting:
                     continue  # It would be clustered without the days that wait.
                 begun = time.monotonic()
                 chosen = run_config if job == "cluster_traces" else {}
-                result = execute(job, one, instance, run_config=chosen, log_level=log_level)
-                outcome = tell(one, job, result, time.monotonic() - begun, quiet)
+                result = execute(job, due_day, instance, run_config=chosen, log_level=log_level)
+                outcome = tell(due_day, job, result, time.monotonic() - begun, quiet)
                 waiting = waiting or outcome["state"] == "waiting"
                 yield outcome
 

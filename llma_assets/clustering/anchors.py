@@ -14,7 +14,7 @@ _STEPS = Schedule(early=30, late=60, early_pull=4.0)
 # 0.005 to 0.02 kept accuracy within .005 of fresh maps and moved places by 1.4 % to 0.9 % of the map's width a day.
 # 0.1, without exaggeration, lost .009: items stayed among neighbours of long ago. All in
 # `benchmarks/results/map_choices.json`.
-_HOLD = 0.01
+_ANCHOR_STRENGTH = 0.01
 # Rounds in which places spread from anchored rows to their free neighbours, and on to theirs.
 _SPREADING_ROUNDS = 20
 # Mean kernel along the graph, weighted by attraction, of a finished layout: .67 to .84 on five sets.
@@ -23,7 +23,7 @@ _CLOSENESS = 0.78
 _SMALLEST, _LARGEST = 1.0, 1000.0
 _BISECTIONS = 24
 # Added where a free row starts, in units of the optimiser: copies have to leave each other.
-_TREMOR = 3e-3
+_JITTER = 3e-3
 # Less says nothing about where the rest is.
 _MIN_ROWS = 3
 
@@ -70,9 +70,9 @@ def anchored(graph: Any, plane: np.ndarray, anchors: Anchors) -> np.ndarray:
     scale = map_scale(graph, start - middle)
     free = np.ones(len(start), bool)
     free[anchors.rows] = False
-    tremor = np.random.default_rng(0).standard_normal(start.shape) * _TREMOR
-    begin = ((start - middle) * scale + np.where(free[:, None], tremor, 0.0)).astype(np.float32)
-    springs = Springs(begin, np.where(free, 0.0, _HOLD).astype(np.float32))
+    jitter = np.random.default_rng(0).standard_normal(start.shape) * _JITTER
+    begin = ((start - middle) * scale + np.where(free[:, None], jitter, 0.0)).astype(np.float32)
+    springs = Springs(begin, np.where(free, 0.0, _ANCHOR_STRENGTH).astype(np.float32))
     places = descend(graph, begin, _STEPS, springs).astype(np.float64)
     # What all points do together is no news. Without this the map grew by half in 25 days.
     return turned_onto(places, anchors)

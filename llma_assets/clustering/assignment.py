@@ -10,7 +10,7 @@ from llma_assets.clustering.neighbors import nearest_in
 from llma_assets.clustering.outliers import core_distances, far_beyond, outlier_scores
 from llma_assets.clustering.placing import place_among
 from llma_assets.clustering.result import NOISE
-from llma_assets.clustering.vectors import Folded
+from llma_assets.clustering.vectors import DistinctRows
 
 _NEIGHBORS = 10
 # More blur the place.
@@ -41,7 +41,7 @@ class Assigned:
     xy: np.ndarray
 
 
-def assign(rows: np.ndarray, hood: Neighborhood, found: Grouping, learned_xy: np.ndarray) -> Assigned:
+def assign(rows: np.ndarray, neighborhood: Neighborhood, found: Grouping, learned_xy: np.ndarray) -> Assigned:
     """Give each of `rows` (n, d) the cluster that its nearest learned items are in, or noise where they are.
 
     A row that is far from all learned ones, and farther than its nearest one is from its own neighbours, is noise,
@@ -49,19 +49,19 @@ def assign(rows: np.ndarray, hood: Neighborhood, found: Grouping, learned_xy: np
 
     Args:
         rows: float32, rows of length 1.
-        hood, found: what was learned, from at least one row.
+        neighborhood, found: what was learned, from at least one row.
         learned_xy: shape (m, 2), the map of the distinct learned rows.
     """
-    size = len(hood.folded.unit)
+    size = len(neighborhood.distinct.unit)
     learned = np.full(size, NOISE, np.int32)
-    learned[hood.folded.of_row] = found.labels
-    core = core_distances(hood.distances) if hood.graph is not None else np.zeros(size)
-    means = None if found.outlier_scores is not None else _means(hood.folded, learned)
+    learned[neighborhood.distinct.of_row] = found.labels
+    core = core_distances(neighborhood.distances) if neighborhood.graph is not None else np.zeros(size)
+    means = None if found.outlier_scores is not None else _means(neighborhood.distinct, learned)
     labels, shares, scores = np.full(len(rows), NOISE, np.int32), np.zeros(len(rows)), np.zeros(len(rows))
     xy = np.zeros((len(rows), 2))
     for start in range(0, len(rows), _BLOCK):
         block = slice(start, start + _BLOCK)
-        indices, distances = nearest_in(rows[block], hood.folded.unit, min(_NEIGHBORS, size))
+        indices, distances = nearest_in(rows[block], neighborhood.distinct.unit, min(_NEIGHBORS, size))
         xy[block] = place_among(indices[:, :_MAP_NEIGHBORS], distances[:, :_MAP_NEIGHBORS], learned_xy)
         own = core_distances(distances)
         if means is None:
@@ -78,12 +78,12 @@ def assign(rows: np.ndarray, hood: Neighborhood, found: Grouping, learned_xy: np
     return Assigned(labels, shares, scores, xy)
 
 
-def _means(folded: Folded, learned: np.ndarray) -> np.ndarray:
+def _means(distinct: DistinctRows, learned: np.ndarray) -> np.ndarray:
     """Mean of each cluster of the distinct rows, labels 0, 1, …: float64, shape (k, d)."""
-    wide = folded.unit.astype(np.float64)
+    wide = distinct.unit.astype(np.float64)
     return np.stack(
         [
-            np.average(wide[learned == label], axis=0, weights=folded.copies[learned == label])
+            np.average(wide[learned == label], axis=0, weights=distinct.copies[learned == label])
             for label in range(int(learned.max()) + 1)
         ]
     )

@@ -7,12 +7,12 @@ import numpy as np
 
 from llma_assets.clustering.anchors import Anchors
 from llma_assets.clustering.assignment import assign
-from llma_assets.clustering.grouping import Grouping, group_by_density, group_by_means, with_earlier
-from llma_assets.clustering.holding import Earlier
+from llma_assets.clustering.grouping import Grouping, group_by_density, group_by_means, reconcile_grouping
 from llma_assets.clustering.neighborhood import Neighborhood
 from llma_assets.clustering.projection import project
 from llma_assets.clustering.quality import FIGURES, diversity, layout_silhouette, silhouettes
 from llma_assets.clustering.ranking import centroid_distances, centroids, exemplars, ranks, renumber
+from llma_assets.clustering.reconciliation import EarlierLabels
 from llma_assets.clustering.references.umap_hdbscan import group_by_reference
 from llma_assets.clustering.result import (
     ALGORITHM_VERSION,
@@ -40,7 +40,7 @@ def cluster(
     params: ClusteringParams,
     learned: np.ndarray | None = None,
     anchors: Anchors | None = None,
-    earlier: Earlier | None = None,
+    earlier: EarlierLabels | None = None,
 ) -> Clustering:
     """Group vectors by direction.
 
@@ -71,13 +71,13 @@ def cluster(
     unit = unit_vectors(vectors)
     rows = _learned_rows(len(unit), learned, params.seed)
     with single_thread():
-        hood = Neighborhood.of(unit[rows], params.n_neighbors, params.seed)
-        found = _group(unit[rows], hood, params)
-        if earlier is not None and params.method == "hdbscan" and earlier.knew_enough(len(rows)):
-            found = with_earlier(found, hood, earlier.labels[rows])
-        whole = _whole(unit, rows, hood, found, anchors)
+        neighborhood = Neighborhood.of(unit[rows], params.n_neighbors, params.seed)
+        found = _group(unit[rows], neighborhood, params)
+        if earlier is not None and params.method == "hdbscan" and earlier.is_comparable(len(rows)):
+            found = reconcile_grouping(found, neighborhood, earlier.labels[rows])
+        whole = _assign_rest(unit, rows, neighborhood, found, anchors)
         steady = stability(unit[rows], whole.labels[rows], lambda half: _labels_of(half, params), params.seed)
-        return _assemble(unit, hood, found, whole, steady, params)
+        return _assemble(unit, neighborhood, found, whole, steady, params)
 
 
 def _check(params: ClusteringParams) -> None:
@@ -103,7 +103,7 @@ def _learned_rows(size: int, learned: np.ndarray | None, seed: int) -> np.ndarra
     return rows
 
 
-def _group(unit: np.ndarray, hood: Neighborhood, params: ClusteringParams) -> Grouping:
+def _group(unit: np.ndarray, neighborhood: Neighborhood, params: ClusteringParams) -> Grouping:
     if not len(unit):
         empty = np.zeros(0)
         return Grouping(np.zeros(0, np.int32), empty > 0, empty, empty, {}, {}, {}, ())
@@ -111,17 +111,17 @@ def _group(unit: np.ndarray, hood: Neighborhood, params: ClusteringParams) -> Gr
         return group_by_means(unit, params)
     if params.method == "umap":
         return group_by_reference(unit, params)
-    return group_by_density(hood, params)
+    return group_by_density(neighborhood, params)
 
 
 def _labels_of(unit: np.ndarray, params: ClusteringParams) -> np.ndarray:
     """Labels of a half, for its stability."""
-    hood = Neighborhood.of(unit, params.n_neighbors, params.seed)
-    return _group(unit, hood, params).labels
+    neighborhood = Neighborhood.of(unit, params.n_neighbors, params.seed)
+    return _group(unit, neighborhood, params).labels
 
 
 @dataclass(frozen=True, slots=True)
-class _Whole:
+class _AllRows:
     """Every row, learned or assigned."""
 
     labels: np.ndarray
@@ -133,13 +133,13 @@ class _Whole:
     xy: np.ndarray
 
 
-def _whole(
+def _assign_rest(
     unit: np.ndarray,
     rows: np.ndarray,
-    hood: Neighborhood,
+    neighborhood: Neighborhood,
     found: Grouping,
     anchors: Anchors | None,
-) -> _Whole:
+) -> _AllRows:
     size = len(unit)
     others = np.setdiff1d(np.arange(size), rows, assume_unique=True)
     labels, probabilities = np.full(size, NOISE, np.int32), np.zeros(size)
@@ -147,38 +147,40 @@ def _whole(
     xy = np.zeros((size, 2))
     labels[rows], probabilities[rows] = found.labels, found.probabilities
     raw_noise[rows], is_learned[rows] = found.raw_noise, True
-    learned_xy = project(hood, _of_distinct(anchors, rows, hood))
-    xy[rows] = learned_xy[hood.folded.of_row].reshape(-1, 2)
+    learned_xy = project(neighborhood, _of_distinct(anchors, rows, neighborhood))
+    xy[rows] = learned_xy[neighborhood.distinct.of_row].reshape(-1, 2)
     scores = None
     if found.outlier_scores is not None:
         scores = np.zeros(size)
         scores[rows] = found.outlier_scores
     if len(others) and len(rows):
-        given = assign(unit[others], hood, found, learned_xy)
+        given = assign(unit[others], neighborhood, found, learned_xy)
         labels[others], probabilities[others], raw_noise[others] = given.labels, given.shares, given.labels == NOISE
         xy[others] = given.xy
         if scores is not None:
             scores[others] = given.outlier_scores
     labels, new_ids = renumber(labels)
-    return _Whole(labels, new_ids, is_learned, raw_noise, probabilities, scores, xy)
+    return _AllRows(labels, new_ids, is_learned, raw_noise, probabilities, scores, xy)
 
 
-def _of_distinct(anchors: Anchors | None, rows: np.ndarray, hood: Neighborhood) -> Anchors | None:
+def _of_distinct(anchors: Anchors | None, rows: np.ndarray, neighborhood: Neighborhood) -> Anchors | None:
     """The anchors of learned rows, as those of the distinct rows that they became: the first of several counts."""
     if anchors is None:
         return None
     anchors.check(max(int(anchors.rows.max(initial=-1)) + 1, int(rows.max(initial=-1)) + 1))
     order = np.argsort(anchors.rows)
     known = order[np.isin(anchors.rows[order], rows)]
-    distinct, first = np.unique(hood.folded.of_row[np.searchsorted(rows, anchors.rows[known])], return_index=True)
+    distinct, first = np.unique(
+        neighborhood.distinct.of_row[np.searchsorted(rows, anchors.rows[known])], return_index=True
+    )
     return Anchors(distinct, anchors.xy[known][first])
 
 
 def _assemble(
     unit: np.ndarray,
-    hood: Neighborhood,
+    neighborhood: Neighborhood,
     found: Grouping,
-    whole: _Whole,
+    whole: _AllRows,
     steady: float | None,
     params: ClusteringParams,
 ) -> Clustering:
@@ -192,14 +194,14 @@ def _assemble(
     row_silhouettes = silhouettes(unit, labels)
     coarse = themes(unit, labels, _THEME_SEED)
     clusters = _clusters(unit, centres, whole, found, coarse, row_ranks, row_silhouettes)
-    persistence = [one.persistence for one in clusters if one.persistence is not None]
+    persistence = [group.persistence for group in clusters if group.persistence is not None]
     quality: dict[str, float | int | None] = dict.fromkeys(FIGURES) | found.quality
     quality |= {
         "clusters": len(clusters),
         "diversity": diversity(unit),
         "themes": coarse.quality["themes"],
         "silhouette": None if row_silhouettes is None else float(np.nanmean(row_silhouettes)),
-        "layout_silhouette": layout_silhouette(hood.places, _distinct_labels(whole, hood), params.seed),
+        "layout_silhouette": layout_silhouette(neighborhood.places, _distinct_labels(whole, neighborhood), params.seed),
         "mean_persistence": sum(persistence) / len(persistence) if persistence else None,
         "stability": steady,
         "theme_stability": coarse.quality["stability"],
@@ -208,7 +210,7 @@ def _assemble(
         quality |= {
             "noise_share": np.count_nonzero(labels == NOISE) / len(unit),
             "raw_noise_share": np.count_nonzero(whole.raw_noise) / len(unit),
-            "largest_share": max((one.size for one in clusters), default=0) / len(unit),
+            "largest_share": max((group.size for group in clusters), default=0) / len(unit),
         }
     return Clustering(
         labels=labels,
@@ -221,11 +223,11 @@ def _assemble(
         xy=whole.xy,
         clusters=clusters,
         quality={name: value if isinstance(value, int) else _rounded(value) for name, value in quality.items()},
-        params=_recorded(unit, hood, whole, params) | found.effective,
+        params=_recorded(unit, neighborhood, whole, params) | found.effective,
         guard_path=found.path,
         steps=tuple(
-            Step(rung.name, rung.clusters, round(rung.largest_share, 6), _rounded(rung.silhouette))
-            for rung in found.tried
+            Step(step.name, step.clusters, round(step.largest_share, 6), _rounded(step.silhouette))
+            for step in found.tried
         ),
     )
 
@@ -233,7 +235,7 @@ def _assemble(
 def _clusters(
     unit: np.ndarray,
     centres: np.ndarray,
-    whole: _Whole,
+    whole: _AllRows,
     found: Grouping,
     coarse: Themes,
     row_ranks: np.ndarray,
@@ -259,21 +261,23 @@ def _clusters(
     return tuple(clusters)
 
 
-def _distinct_labels(whole: _Whole, hood: Neighborhood) -> np.ndarray:
+def _distinct_labels(whole: _AllRows, neighborhood: Neighborhood) -> np.ndarray:
     """The final label of each distinct learned row."""
-    labels = np.full(len(hood.folded.unit), NOISE, np.int32)
-    labels[hood.folded.of_row] = whole.labels[whole.is_learned]
+    labels = np.full(len(neighborhood.distinct.unit), NOISE, np.int32)
+    labels[neighborhood.distinct.of_row] = whole.labels[whole.is_learned]
     return labels
 
 
-def _recorded(unit: np.ndarray, hood: Neighborhood, whole: _Whole, params: ClusteringParams) -> dict[str, Any]:
+def _recorded(
+    unit: np.ndarray, neighborhood: Neighborhood, whole: _AllRows, params: ClusteringParams
+) -> dict[str, Any]:
     return {
         "method": params.method,
         "algorithm_version": ALGORITHM_VERSION,
         "items": len(unit),
         "items_learned": int(whole.is_learned.sum()),
-        "distinct_vectors": hood.exact,
-        "distinct_beyond_near_duplicates": len(hood.folded.unit),
+        "distinct_vectors": neighborhood.exact,
+        "distinct_beyond_near_duplicates": len(neighborhood.distinct.unit),
         "near_duplicate_distance": NEAR_DISTANCE,
         "dimensions": unit.shape[1],
         "normalization": "l2",

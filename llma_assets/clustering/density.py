@@ -43,7 +43,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class WeightedPoints:
     """Places to cluster, each as often as it counts.
 
     A text that was sent more often than others has to count as a group, and must not outweigh all others: it comes as
@@ -63,16 +63,16 @@ class Crowd:
     @classmethod
     def of(
         cls, places: np.ndarray, copies: np.ndarray, reach: np.ndarray, min_cluster_size: int, min_samples: int
-    ) -> "Crowd":
-        """A crowd of `places` (m, c), each `copies` (m,) times; `reach` (m,) is the distance to the nearest other."""
+    ) -> "WeightedPoints":
+        """Points for `places` (m, c), each `copies` (m,) times; `reach` (m,) is the distance to the nearest other."""
         times = np.minimum(copies, min_cluster_size)
         first = np.cumsum(times) - times
         points = np.repeat(places.astype(np.float64), times, axis=0)
         # A fixed pattern, the same for every run.
-        tremor = np.random.default_rng(0).standard_normal(points.shape)
-        tremor *= np.repeat(reach * (times > 1) * _SPREAD, times)[:, None]
-        tremor[first] = 0.0
-        return cls(points + tremor, first, min_cluster_size, min(min_samples, max(len(points) - 1, 1)))
+        jitter = np.random.default_rng(0).standard_normal(points.shape)
+        jitter *= np.repeat(reach * (times > 1) * _SPREAD, times)[:, None]
+        jitter[first] = 0.0
+        return cls(points + jitter, first, min_cluster_size, min(min_samples, max(len(points) - 1, 1)))
 
 
 def relative_copies(copies: np.ndarray) -> np.ndarray:
@@ -94,32 +94,32 @@ def relative_copies(copies: np.ndarray) -> np.ndarray:
     return times
 
 
-def by_density(crowd: Crowd, selection: Selection) -> Density:
-    """Cluster a crowd of at least two points; what is found is told for each place."""
+def by_density(points: WeightedPoints, selection: Selection) -> Density:
+    """Cluster at least two points; the result has one entry for each place."""
     import hdbscan
 
-    size = len(crowd.points)
-    largest = 0 if selection.max_share is None else max(int(size * selection.max_share), crowd.min_cluster_size)
+    size = len(points.points)
+    largest = 0 if selection.max_share is None else max(int(size * selection.max_share), points.min_cluster_size)
     model = hdbscan.HDBSCAN(
-        min_cluster_size=crowd.min_cluster_size,
-        min_samples=crowd.min_samples,
+        min_cluster_size=points.min_cluster_size,
+        min_samples=points.min_samples,
         cluster_selection_method=selection.method,
         max_cluster_size=largest,
         algorithm="boruvka_kdtree",
         approx_min_span_tree=False,
         gen_min_span_tree=True,
         core_dist_n_jobs=1,
-    ).fit(crowd.points)
+    ).fit(points.points)
     # Copies alone can make a cluster, and then no place is in it.
-    present, labels = np.unique(model.labels_[crowd.first], return_inverse=True)
+    present, labels = np.unique(model.labels_[points.first], return_inverse=True)
     labels = labels.astype(np.int32) - np.int32(present[0] == NOISE)
     found = np.nan_to_num(model.cluster_persistence_)[present[present != NOISE]]
     persistence = {label: float(value) for label, value in enumerate(found)}
     validity = float(model.relative_validity_) if len(persistence) > 1 else None
     return Density(
         labels=labels,
-        probabilities=np.nan_to_num(model.probabilities_)[crowd.first],
-        outlier_scores=np.clip(np.nan_to_num(model.outlier_scores_, nan=0.0, posinf=1.0), 0.0, 1.0)[crowd.first],
+        probabilities=np.nan_to_num(model.probabilities_)[points.first],
+        outlier_scores=np.clip(np.nan_to_num(model.outlier_scores_, nan=0.0, posinf=1.0), 0.0, 1.0)[points.first],
         persistence=persistence,
         relative_validity=validity,
     )

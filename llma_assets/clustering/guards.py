@@ -1,8 +1,8 @@
 """What keeps a clustering from collapsing, and from inventing: a ladder of methods, and a test for structure.
 
 Excess of mass sometimes chooses the two halves of everything. So a result of fewer than three clusters, or with one
-that holds most items, is compared with what the next rungs find; the first that is better takes its place. Data that
-really has two groups, or none, is better explained by no rung, and stays what it is.
+that holds most items, is compared with what the next steps find; the first that is better takes its place. Data that
+really has two groups, or none, is better explained by no step, and stays what it is.
 """
 
 import math
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llma_assets.clustering.density import Crowd, Density, Selection, by_density
+from llma_assets.clustering.density import Density, Selection, WeightedPoints, by_density
 from llma_assets.clustering.quality import mean_silhouette
 from llma_assets.clustering.result import NOISE
 
@@ -39,7 +39,7 @@ def is_degenerate(
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class LadderStep:
     """One method tried.
 
     Attributes:
@@ -61,27 +61,27 @@ class Rung:
         """Whether it looks like a collapse."""
         return is_degenerate(self.clusters, self.largest_share)
 
-    def is_better_than(self, other: "Rung | None") -> bool:
+    def is_better_than(self, other: "LadderStep | None") -> bool:
         """Whether its clusters are farther apart."""
         return other is None or other.silhouette is None or (self.silhouette or 0.0) >= other.silhouette
 
 
 @dataclass(frozen=True, slots=True)
-class Climb:
+class LadderResult:
     """The outcome of the ladder.
 
     Attributes:
-        taken: the rung that counts, or None where no structure was found.
-        tried: every rung tried, in order.
+        taken: the step that counts, or None where no structure was found.
+        tried: every step tried, in order.
     """
 
-    taken: Rung | None
-    tried: tuple[Rung, ...]
+    taken: LadderStep | None
+    tried: tuple[LadderStep, ...]
 
     @property
     def path(self) -> tuple[str, ...]:
-        """The rungs tried; then the one that was gone back to, or `NO_STRUCTURE`."""
-        names = tuple(rung.name for rung in self.tried)
+        """The steps tried; then the one that was gone back to, or `NO_STRUCTURE`."""
+        names = tuple(step.name for step in self.tried)
         if self.taken is None:
             return (*names, NO_STRUCTURE)
         return names if self.taken is self.tried[-1] else (*names, f"back_to_{self.taken.name}")
@@ -97,51 +97,51 @@ def min_silhouette(size: int, dimensions: int) -> float:
     return max(_FLOOR, _CHANCE * min(1.0, _CHANCE_SIZE / max(size, 1)) / math.sqrt(max(dimensions, 1)))
 
 
-def climb(
-    crowd: Crowd,
+def run_ladder(
+    points: WeightedPoints,
     unit: np.ndarray,
     copies: np.ndarray,
     spread: Callable[[np.ndarray], np.ndarray],
     by_means: Callable[[], np.ndarray],
-) -> Climb:
+) -> LadderResult:
     """Try one method after another until one gives clusters that are no collapse.
 
     Args:
-        crowd: the places.
+        points: the places.
         unit, copies: the distinct vectors behind them and how often each counts, shapes (m, d) and (m,).
         spread: gives noise to the cluster that it leads to.
-        by_means: labels by k-means, the last rung.
+        by_means: labels by k-means, the last step.
     """
-    tried: list[Rung] = []
-    kept: Rung | None = None
-    for name, density in _rungs(crowd, by_means):
-        rung = _judged(name, density, unit, copies, spread)
-        tried.append(rung)
+    tried: list[LadderStep] = []
+    kept: LadderStep | None = None
+    for name, density in _ladder_steps(points, by_means):
+        step = _judged(name, density, unit, copies, spread)
+        tried.append(step)
         needed = min_silhouette(*unit.shape)
         if name == "kmeans":
             needed = _MEANS_FACTOR * max(needed, _MEANS_CHANCE / math.sqrt(unit.shape[1]))
-        stands_out = rung.silhouette is not None and rung.silhouette >= needed
-        if stands_out and not rung.is_degenerate and rung.is_better_than(kept):
-            return Climb(rung, tuple(tried))
+        stands_out = step.silhouette is not None and step.silhouette >= needed
+        if stands_out and not step.is_degenerate and step.is_better_than(kept):
+            return LadderResult(step, tuple(tried))
         if stands_out and kept is None:
-            kept = rung
-    return Climb(kept, tuple(tried))
+            kept = step
+    return LadderResult(kept, tuple(tried))
 
 
-def _rungs(crowd: Crowd, by_means: Callable[[], np.ndarray]) -> Iterator[tuple[str, Density]]:
-    yield "eom", by_density(crowd, Selection())
-    yield "eom_capped", by_density(crowd, Selection(max_share=CAPPED_SHARE))
-    yield "leaf", by_density(crowd, Selection("leaf"))
+def _ladder_steps(points: WeightedPoints, by_means: Callable[[], np.ndarray]) -> Iterator[tuple[str, Density]]:
+    yield "eom", by_density(points, Selection())
+    yield "eom_capped", by_density(points, Selection(max_share=CAPPED_SHARE))
+    yield "leaf", by_density(points, Selection("leaf"))
     labels = by_means()
     yield "kmeans", Density(labels, np.ones(len(labels)), np.zeros(len(labels)), {}, None)
 
 
 def _judged(
     name: str, found: Density, unit: np.ndarray, copies: np.ndarray, spread: Callable[[np.ndarray], np.ndarray]
-) -> Rung:
+) -> LadderStep:
     whole = spread(found.labels)
     sizes = np.bincount(whole[whole != NOISE], weights=copies[whole != NOISE])
-    return Rung(
+    return LadderStep(
         name=name,
         found=found,
         clusters=len(sizes),

@@ -19,7 +19,7 @@ MIN_POINTS = 16
 # Standard deviation of the start, in units of the layout. 0.1 to 10 measured alike: AMI within .013 on five sets.
 _START_WIDTH = 3.0
 # Drawn at random, in the same units: points on a line have to leave it.
-_TREMOR = 3e-3
+_JITTER = 3e-3
 _MIN_GAIN = 0.01
 _MOMENTUM = 0.8
 # In units of the layout: no single step throws a point out of it.
@@ -69,7 +69,7 @@ def lay_out(unit: np.ndarray, graph: Any, seed: int) -> np.ndarray:
     Args:
         unit: shape (m, d), distinct rows.
         graph: their neighbours, symmetric CSR of shape (m, m), as `fuzzy_graph` makes it.
-        seed: for the tremor that takes points off a line.
+        seed: for the jitter that takes points off a line.
 
     Returns:
         float64, shape (m, 2), centred; neighbours are about 1 apart.
@@ -78,8 +78,8 @@ def lay_out(unit: np.ndarray, graph: Any, seed: int) -> np.ndarray:
     if len(unit) < MIN_POINTS:
         return plane
     spread = plane[:, 0].std()
-    tremor = np.random.default_rng(seed).standard_normal(plane.shape)
-    start = plane / spread * _START_WIDTH + tremor * _TREMOR
+    jitter = np.random.default_rng(seed).standard_normal(plane.shape)
+    start = plane / spread * _START_WIDTH + jitter * _JITTER
     return descend(graph, start, FULL).astype(np.float64)
 
 

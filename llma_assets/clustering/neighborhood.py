@@ -8,7 +8,7 @@ import numpy as np
 from llma_assets.clustering.graph import fuzzy_graph, neighbor_count
 from llma_assets.clustering.layout import MIN_POINTS, lay_out
 from llma_assets.clustering.neighbors import nearest
-from llma_assets.clustering.vectors import Folded, fold, fold_near
+from llma_assets.clustering.vectors import DistinctRows, deduplicate, merge_near_duplicates
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +16,14 @@ class Neighborhood:
     """The distinct rows of an input and how they lie.
 
     Attributes:
-        folded: m distinct rows, near-duplicates as one.
+        distinct: m distinct rows, near-duplicates as one.
         exact: how many distinct rows there were before near-duplicates were joined.
         indices, distances: shape (m, k), the nearest other rows, nearest first; k is 0 for a single row.
         graph: the same as a fuzzy graph, CSR of shape (m, m).
         places: float64, shape (m, 2), the layout.
     """
 
-    folded: Folded
+    distinct: DistinctRows
     exact: int
     indices: np.ndarray
     distances: np.ndarray
@@ -33,15 +33,15 @@ class Neighborhood:
     @classmethod
     def of(cls, unit: np.ndarray, wanted: int, seed: int) -> "Neighborhood":
         """The neighbourhood of `unit` (n, d), with at most `wanted` neighbours a row."""
-        folded = fold(unit)
-        exact = len(folded.unit)
-        indices, distances = _neighbors(folded.unit, wanted)
-        near = fold_near(folded, indices, distances)
+        distinct = deduplicate(unit)
+        exact = len(distinct.unit)
+        indices, distances = _neighbors(distinct.unit, wanted)
+        near = merge_near_duplicates(distinct, indices, distances)
         if len(near.unit) < exact:
-            folded = near
-            indices, distances = _neighbors(folded.unit, wanted)
+            distinct = near
+            indices, distances = _neighbors(distinct.unit, wanted)
         graph = fuzzy_graph(indices, distances) if indices.shape[1] else None
-        return cls(folded, exact, indices, distances, graph, lay_out(folded.unit, graph, seed))
+        return cls(distinct, exact, indices, distances, graph, lay_out(distinct.unit, graph, seed))
 
     @property
     def is_laid_out(self) -> bool:

@@ -6,8 +6,8 @@ from llma_assets.clustering.anchors import Anchors, anchored
 from llma_assets.clustering.neighborhood import Neighborhood
 
 
-def project(hood: Neighborhood, anchors: Anchors | None) -> np.ndarray:
-    """Places on the map for the m distinct rows of `hood`.
+def project(neighborhood: Neighborhood, anchors: Anchors | None) -> np.ndarray:
+    """Places on the map for the m distinct rows of `neighborhood`.
 
     Args:
         anchors: where some of them were on an earlier map; they stay near there, and the others go near their
@@ -21,11 +21,11 @@ def project(hood: Neighborhood, anchors: Anchors | None) -> np.ndarray:
         ValueError: anchors that do not fit the rows.
     """
     if anchors is not None:
-        anchors.check(len(hood.places))
-        if hood.is_laid_out and anchors.usable():
-            moved = anchored(hood.graph, hood.places, anchors)
+        anchors.check(len(neighborhood.places))
+        if neighborhood.is_laid_out and anchors.usable():
+            moved = anchored(neighborhood.graph, neighborhood.places, anchors)
             return np.round(np.clip(moved, -1.0, 1.0), 6) + 0.0
-    return _framed(hood.places)
+    return _framed(neighborhood.places)
 
 
 def _framed(places: np.ndarray) -> np.ndarray:

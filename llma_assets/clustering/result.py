@@ -63,7 +63,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one rung of the ladder against collapse found.
+    """What one step of the ladder against collapse found.
 
     Attributes:
         name: eom, eom_capped, leaf or kmeans.
@@ -97,7 +97,7 @@ class Clustering:
         quality: by name, as `quality.FIGURES` lists them; None where undefined.
         params: every effective parameter, JSON-ready.
         guard_path: the steps taken, such as ("eom",); "held" at the end where clusters of an earlier run stayed.
-        steps: what each rung of the ladder found, as far as it was climbed.
+        steps: what each step of the ladder found, up to the one where it stopped.
     """
 
     labels: np.ndarray

@@ -13,7 +13,7 @@ NEAR_DISTANCE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class DistinctRows:
     """Distinct rows of an input, and how to get back.
 
     Exact copies of one text would otherwise be the densest place of all: a template that was sent
@@ -57,48 +57,48 @@ def unit_vectors(vectors: np.ndarray) -> np.ndarray:
     return wide.astype(np.float32) + np.float32(0.0)
 
 
-def fold(unit: np.ndarray) -> Folded:
+def deduplicate(unit: np.ndarray) -> DistinctRows:
     """Keep each distinct row of `unit` (n, d) once.
 
     The rows come back sorted by their bytes: solvers break ties by position, so a fixed order of their
     own makes who is with whom independent of the order of the input.
     """
     if not unit.size:
-        return Folded(unit, np.zeros(0, np.int64), np.zeros(0, np.int64))
+        return DistinctRows(unit, np.zeros(0, np.int64), np.zeros(0, np.int64))
     whole_rows = np.ascontiguousarray(unit).view(np.dtype((np.void, unit.dtype.itemsize * unit.shape[1]))).ravel()
     _, first, of_row, copies = np.unique(whole_rows, return_index=True, return_inverse=True, return_counts=True)
-    return Folded(unit[first], copies.astype(np.int64), of_row.astype(np.int64))
+    return DistinctRows(unit[first], copies.astype(np.int64), of_row.astype(np.int64))
 
 
-def fold_near(folded: Folded, indices: np.ndarray, distances: np.ndarray) -> Folded:
+def merge_near_duplicates(distinct: DistinctRows, indices: np.ndarray, distances: np.ndarray) -> DistinctRows:
     """Keep one row, their mean, for rows that are within `NEAR_DISTANCE` of each other.
 
     Rows are joined along neighbours; a row further than that from the mean of its chain stays by itself, so that
-    a chain of small steps never folds what differs.
+    a chain of small steps never merges what differs.
 
     Args:
-        indices, distances: shape (m, k), the nearest rows of each row of `folded`.
+        indices, distances: shape (m, k), the nearest rows of each row of `distinct`.
     """
     from scipy.sparse import csr_matrix
     from scipy.sparse.csgraph import connected_components
 
-    size = len(folded.unit)
+    size = len(distinct.unit)
     rows, places = np.nonzero(distances <= NEAR_DISTANCE)
     if not len(rows):
-        return folded
+        return distinct
     edges = csr_matrix((np.ones(len(rows)), (rows, indices[rows, places])), shape=(size, size))
     _, chain = connected_components(edges, directed=False)
-    means = _weighted_means(folded.unit, folded.copies, chain)
-    strays = 1.0 - np.einsum("md,md->m", folded.unit.astype(np.float64), means[chain]) > NEAR_DISTANCE
+    means = _weighted_means(distinct.unit, distinct.copies, chain)
+    strays = 1.0 - np.einsum("md,md->m", distinct.unit.astype(np.float64), means[chain]) > NEAR_DISTANCE
     group = np.where(strays, chain.max() + 1 + np.arange(size), chain)
     # In the order of each group's first row: the rows come in an order of their own.
     _, first, group = np.unique(group, return_index=True, return_inverse=True)
     place = np.empty(len(first), np.int64)
     place[np.argsort(first)] = np.arange(len(first))
     group = place[group]
-    copies = np.bincount(group, weights=folded.copies).astype(np.int64)
-    unit = _weighted_means(folded.unit, folded.copies, group).astype(np.float32)
-    return Folded(unit, copies, group[folded.of_row])
+    copies = np.bincount(group, weights=distinct.copies).astype(np.int64)
+    unit = _weighted_means(distinct.unit, distinct.copies, group).astype(np.float32)
+    return DistinctRows(unit, copies, group[distinct.of_row])
 
 
 def _weighted_means(unit: np.ndarray, weights: np.ndarray, group: np.ndarray) -> np.ndarray:

@@ -33,7 +33,9 @@ def edit_jobs(team: str, settings: Settings, change: Callable[[TeamJobs], TeamJo
         teams = dict(teams_of(path, content))
         changed = change(JobsFile(path, teams, settings.max_jobs_per_team).of(team))
         section = _section(changed)
-        teams = {name: one for name, one in teams.items() if name != team} | ({team: section} if section else {})
+        teams = {name: of_team for name, of_team in teams.items() if name != team} | (
+            {team: section} if section else {}
+        )
         written = _with_section(content.decode("utf-8-sig"), team, section)
         if written is None or not _says(written, teams):
             # Not laid out as we do: the values are kept, comments inside are not.

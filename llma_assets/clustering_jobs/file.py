@@ -163,7 +163,7 @@ def _job(number: int, entry: Any) -> ClusteringJob:
     enabled = entry.get("enabled", True)
     _check_bool(f"{where}, enabled", enabled)
     try:
-        parsed = tuple(parse_filter(one) for one in filters)
+        parsed = tuple(parse_filter(text) for text in filters)
     except InputRejected as error:
         raise InputRejected(f"{where}, {error}") from None
     return ClusteringJob(entry["id"], entry["name"], Level(entry["level"]), parsed, enabled)

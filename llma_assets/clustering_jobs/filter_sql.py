@@ -20,35 +20,35 @@ def condition(filters: Sequence[PropertyFilter], prefix: str, parameters: dict[s
         prefix: of the names of the parameters, letters and digits.
         parameters: gets a value for each name in the expression.
     """
-    terms = [_term(one, f"{prefix}_{number}", parameters) for number, one in enumerate(filters)]
+    terms = [_term(property_filter, f"{prefix}_{number}", parameters) for number, property_filter in enumerate(filters)]
     return " AND ".join(terms) or "true"
 
 
-def _term(one: PropertyFilter, key: str, parameters: dict[str, object]) -> str:
-    if one.name in COLUMNS:
-        text, kind = one.name, "'VARCHAR'"
+def _term(property_filter: PropertyFilter, key: str, parameters: dict[str, object]) -> str:
+    if property_filter.name in COLUMNS:
+        text, kind = property_filter.name, "'VARCHAR'"
     else:
         # A JSON pointer takes every name literally, dots, quotes and dollars too.
-        parameters[f"{key}_path"] = "/" + one.name.replace("~", "~0").replace("/", "~1")
+        parameters[f"{key}_path"] = "/" + property_filter.name.replace("~", "~0").replace("/", "~1")
         text, kind = f"json_extract_string(properties, ${key}_path)", f"json_type(properties, ${key}_path)"
-    if one.operator == Operator.IS_SET:
+    if property_filter.operator == Operator.IS_SET:
         return f"({text} IS NOT NULL)"
-    if one.operator == Operator.IS_NOT_SET:
+    if property_filter.operator == Operator.IS_NOT_SET:
         return f"({text} IS NULL)"
-    if one.operator in (Operator.GT, Operator.LT):
-        parameters[f"{key}_number"] = one.number
-        sign = ">" if one.operator == Operator.GT else "<"
+    if property_filter.operator in (Operator.GT, Operator.LT):
+        parameters[f"{key}_number"] = property_filter.number
+        sign = ">" if property_filter.operator == Operator.GT else "<"
         number = f"CASE WHEN regexp_full_match({text}, '{NUMBER}') THEN TRY_CAST({text} AS DOUBLE) END"
         return f"coalesce({number} {sign} ${key}_number, false)"
-    parameters[f"{key}_value"] = one.value
+    parameters[f"{key}_value"] = property_filter.value
     value = f"${key}_value"
-    if one.operator == Operator.REGEX:
+    if property_filter.operator == Operator.REGEX:
         return f"coalesce(regexp_matches(left({text}, {MAX_TEXT_CHARS}), {value}), false)"
-    if one.operator in (Operator.CONTAINS, Operator.NOT_CONTAINS):
+    if property_filter.operator in (Operator.CONTAINS, Operator.NOT_CONTAINS):
         holds = f"coalesce(contains(lower({text}), lower({value})), false)"
-        return holds if one.operator == Operator.CONTAINS else f"NOT {holds}"
+        return holds if property_filter.operator == Operator.CONTAINS else f"NOT {holds}"
     same = f"{text} = {value}"
-    if one.number is not None and abs(one.number) < _EXACT_BELOW:
-        parameters[f"{key}_number"] = one.number
+    if property_filter.number is not None and abs(property_filter.number) < _EXACT_BELOW:
+        parameters[f"{key}_number"] = property_filter.number
         same += f" OR ({kind} IN {_NUMBER_TYPES} AND TRY_CAST({text} AS DOUBLE) = ${key}_number)"
-    return f"{'' if one.operator == Operator.EXACT else 'NOT '}coalesce({same}, false)"
+    return f"{'' if property_filter.operator == Operator.EXACT else 'NOT '}coalesce({same}, false)"

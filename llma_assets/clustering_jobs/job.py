@@ -41,7 +41,7 @@ class ClusteringJob:
     @property
     def filter_texts(self) -> list[str]:
         """The filters as they are written."""
-        return [str(one) for one in self.filters]
+        return [str(property_filter) for property_filter in self.filters]
 
 
 DEFAULT_JOBS = (
@@ -118,7 +118,7 @@ def id_of_name(name: str, taken: Sequence[str]) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     base = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:28].strip("-") or "job"
     candidates = [base, *(f"{base}-{number}" for number in range(2, 1_000))]
-    return next(one for one in candidates if one not in {*taken, *_RESERVED_IDS})
+    return next(candidate for candidate in candidates if candidate not in {*taken, *_RESERVED_IDS})
 
 
 def enabled_jobs(jobs: Sequence[ClusteringJob]) -> tuple[ClusteringJob, ...]:

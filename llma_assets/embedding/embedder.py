@@ -19,7 +19,7 @@ MIN_NORM = 1e-12
 # Texts after which a long embedding is kept and its progress told: some seconds of work.
 PART_TEXTS = 256
 
-Part = tuple[Sequence[int], np.ndarray]
+EmbeddedPart = tuple[Sequence[int], np.ndarray]
 
 
 class EmbeddingRejected(InputRejected):
@@ -44,7 +44,7 @@ class Embedder(Protocol):
         """Vectors of `texts` in their order: float32, shape (len(texts), dim), rows of length 1."""
         ...
 
-    def parts(self, texts: Sequence[str], names: Sequence[str] = ()) -> Iterator[Part]:
+    def parts(self, texts: Sequence[str], names: Sequence[str] = ()) -> Iterator[EmbeddedPart]:
         """The same vectors part by part as they are made: places in `texts`, and the rows for them.
 
         Args:
@@ -56,7 +56,7 @@ class Embedder(Protocol):
         ...
 
 
-def parts_in_order(embed: Callable[[Sequence[str]], np.ndarray], texts: Sequence[str]) -> Iterator[Part]:
+def parts_in_order(embed: Callable[[Sequence[str]], np.ndarray], texts: Sequence[str]) -> Iterator[EmbeddedPart]:
     """`Embedder.parts` for an embedder that makes vectors one after the other."""
     for start in range(0, len(texts), PART_TEXTS):
         chunk = texts[start : start + PART_TEXTS]

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from llma_assets.embedding.embedder import Part, parts_in_order, unit_rows
+from llma_assets.embedding.embedder import EmbeddedPart, parts_in_order, unit_rows
 
 DIM = 256
 MAX_CHARS = 100_000  # of one text that are read
@@ -51,7 +51,7 @@ class LsaEmbedder:
         self.dim = DIM
         self._key = str(seed).encode()
 
-    def parts(self, texts: Sequence[str], names: Sequence[str] = ()) -> Iterator[Part]:
+    def parts(self, texts: Sequence[str], names: Sequence[str] = ()) -> Iterator[EmbeddedPart]:
         """The same vectors part by part, for work that is kept as it is done."""
         return parts_in_order(self.embed, texts)
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from llma_assets.embedding.bert_graph import INPUT, OUTPUT, BertShape, build_graph
-from llma_assets.embedding.embedder import Part, parts_in_order, unit_rows
+from llma_assets.embedding.embedder import EmbeddedPart, parts_in_order, unit_rows
 from llma_assets.errors import InputRejected, MissingExtra
 
 MODEL_NAME = "all-MiniLM-L6-v2"
@@ -118,7 +118,7 @@ class MiniLMEmbedder:
         self._weights = graph.weights  # the session reads these very arrays: they must live as long
         self._session = _start_session(graph.model, graph.weights)
 
-    def parts(self, texts: Sequence[str], names: Sequence[str] = ()) -> Iterator[Part]:
+    def parts(self, texts: Sequence[str], names: Sequence[str] = ()) -> Iterator[EmbeddedPart]:
         """The same vectors part by part, for work that is kept as it is done."""
         return parts_in_order(self.embed, texts)
 

@@ -14,14 +14,14 @@ import orjson
 from llma_assets.clustering.result import NOISE
 from llma_assets.errors import InputRejected
 
-CLUSTER_EVENTS = ("$ai_trace_clusters", "$ai_generation_clusters")
+EVENT_NAMES = ("$ai_trace_clusters", "$ai_generation_clusters")
 TOP_ITEMS = 5
 MAX_TEXT_CHARS = 20_000
 # Larger numbers are no counts of anything here, and smaller than what a float holds exactly.
 _MAX_COUNT = 2**53
 
 Json = dict[str, Any]
-Check = Callable[[Any], Any]
+FieldCheck = Callable[[Any], Any]
 
 
 def read_document(content: bytes, run: str | None = None) -> Json:
@@ -36,14 +36,14 @@ def read_document(content: bytes, run: str | None = None) -> Json:
         InputRejected: it is none of these, a part of the run is missing, or a value is not what it must be; names it.
     """
     values = list(_values(content))
-    documents = [one for one in values if isinstance(one, dict) and {"run", "clusters"} <= one.keys()]
-    runs = {str(_of(one.get("run"), "run").get("clustering_run_id")): one for one in documents}
+    documents = [value for value in values if isinstance(value, dict) and {"run", "clusters"} <= value.keys()]
+    runs = {str(_of(document.get("run"), "run").get("clustering_run_id")): document for document in documents}
     runs |= {run_id: _from_events(run_id, parts) for run_id, parts in _parts_by_run(values).items()}
     if not runs:
-        if any(isinstance(one, dict) and {"item_id", "cluster_id"} <= one.keys() for one in values):
+        if any(isinstance(value, dict) and {"item_id", "cluster_id"} <= value.keys() for value in values):
             raise InputRejected("file: these are items; `llma export --format json` writes a run as a document")
         raise InputRejected(
-            f"file: neither what `llma clusters --json` prints nor an event of {' or '.join(CLUSTER_EVENTS)}"
+            f"file: neither what `llma clusters --json` prints nor an event of {' or '.join(EVENT_NAMES)}"
         )
     if run is None and len(runs) > 1:
         raise InputRejected(f"file: holds {len(runs)} clustering runs; say which with --run: {', '.join(sorted(runs))}")
@@ -81,12 +81,12 @@ def _parts_by_run(values: Sequence[Any]) -> dict[str, dict[int, Json]]:
     """Properties of cluster events by clustering run and part; of one that came twice, the later."""
     found: dict[str, dict[int, Json]] = {}
     for number, value in enumerate(values, start=1):
-        if not isinstance(value, dict) or value.get("event", CLUSTER_EVENTS[0]) not in CLUSTER_EVENTS:
+        if not isinstance(value, dict) or value.get("event", EVENT_NAMES[0]) not in EVENT_NAMES:
             continue
         properties = _of(value.get("properties", value), f"event {number}: properties")
         if "$ai_clusters" not in properties:
             continue
-        level = "generation" if value.get("event") == CLUSTER_EVENTS[1] else "trace"
+        level = "generation" if value.get("event") == EVENT_NAMES[1] else "trace"
         told = {"$ai_part": 1, "$ai_clustering_level": level} | properties
         named = _fields(told, f"event {number}", {"$ai_clustering_run_id": _text, "$ai_part": _count}, {})
         found.setdefault(named["$ai_clustering_run_id"], {})[named["$ai_part"]] = told
@@ -101,8 +101,8 @@ def _from_events(run_id: str, parts: Mapping[int, Json]) -> Json:
         raise InputRejected(f"file: {run_id} has parts 1 to {last}; there are only {sorted(parts)[:10]}")
     clusters: dict[int, Json] = {}
     for part in sorted(parts):
-        for number, one in enumerate(_list(parts[part]["$ai_clusters"], "$ai_clusters")):
-            cluster = dict(_of(one, f"$ai_clusters[{number}]"))
+        for number, entry in enumerate(_list(parts[part]["$ai_clusters"], "$ai_clusters")):
+            cluster = dict(_of(entry, f"$ai_clusters[{number}]"))
             traces = _of(cluster.get("traces", {}), f"$ai_clusters[{number}].traces")
             # A large cluster comes in pieces, each with a part of its items.
             more = {"theme_id": _count, "size": _count}
@@ -147,7 +147,7 @@ def _top_items(traces: Mapping[str, Any]) -> list[Json]:
 def _themes(first: Json, clusters: Mapping[int, Json], total: Any) -> list[Json]:
     """Themes as the clusters name them, described where the event does so."""
     told = _rows(first.get("$ai_themes") or [], "$ai_themes", {"theme_id": _count}, {"description": _any_text})
-    described = {one["theme_id"]: one["description"] for one in told}
+    described = {theme["theme_id"]: theme["description"] for theme in told}
     found: dict[int, Json] = {}
     for cluster in clusters.values():
         theme_id = cluster["theme_id"]
@@ -193,7 +193,7 @@ def _text(value: Any) -> str:
 
 
 def _texts(value: Any) -> list[str]:
-    return [_text(one) for one in _list(value, "texts")]
+    return [_text(text) for text in _list(value, "texts")]
 
 
 def _any_text(value: Any) -> str:
@@ -260,16 +260,16 @@ def _checked(raw: Json) -> Json:
     if times > 1:
         raise InputRejected(f"clusters: cluster_id {cluster_id} is there {times} times")
     run |= {"items_in_window": run["items_in_window"] or run["items_analyzed"]}
-    clusters.sort(key=lambda one: (one["cluster_id"] == NOISE, -one["size"], one["cluster_id"]))
+    clusters.sort(key=lambda cluster: (cluster["cluster_id"] == NOISE, -cluster["size"], cluster["cluster_id"]))
     return {"run": run, "themes": themes, "clusters": clusters}
 
 
-def _rows(values: Any, where: str, required: Mapping[str, Check], more: Mapping[str, Check]) -> list[Json]:
+def _rows(values: Any, where: str, required: Mapping[str, FieldCheck], more: Mapping[str, FieldCheck]) -> list[Json]:
     rows = enumerate(_list(values, where))
-    return [_fields(_of(one, f"{where}[{n}]"), f"{where}[{n}]", required, more) for n, one in rows]
+    return [_fields(_of(row, f"{where}[{n}]"), f"{where}[{n}]", required, more) for n, row in rows]
 
 
-def _fields(given: Json, where: str, required: Mapping[str, Check], more: Mapping[str, Check]) -> Json:
+def _fields(given: Json, where: str, required: Mapping[str, FieldCheck], more: Mapping[str, FieldCheck]) -> Json:
     found: Json = {}
     for name, check in {**required, **more}.items():
         value = given.get(name)

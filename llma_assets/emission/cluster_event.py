@@ -64,7 +64,7 @@ def _clusters(
     members: dict[int, list[ClusterItemRow]] = {}
     for item in run["items"]:
         members.setdefault(item["cluster_id"], []).append(item)
-    shapes = {one["cluster_id"]: one for one in run["clusters"]}
+    shapes = {cluster["cluster_id"]: cluster for cluster in run["clusters"]}
     for cluster_id in sorted(members, key=lambda c: (c == NOISE, c)):
         items = sorted(members[cluster_id], key=lambda item: (item["rank"], item["item_id"]))
         if cluster_id not in labels:

@@ -56,7 +56,7 @@ class _Candidate:
 
 
 @dataclass(slots=True)
-class Found:
+class BackfillWork:
     """What the days hold.
 
     Attributes:
@@ -91,17 +91,17 @@ class BackfillItems:
     now: datetime
     log: logging.Logger
 
-    def find(self, team: str, first: date, last: date) -> Found:
+    def find(self, team: str, first: date, last: date) -> BackfillWork:
         """The items of the days from `first` to `last`, both included."""
         jobs = clustering_jobs(team, self.settings)
         quiet_since = self.now - timedelta(minutes=self.settings.quiet_minutes)
-        found = Found()
+        found = BackfillWork()
         for stats in self.source.day_stats(team, quiet_since, list(Level)):
             if first <= stats.day <= last:
                 self._count(found, TeamDay(team, stats.day), jobs)
         return found
 
-    def read(self, team: str, found: Found) -> dict[str, list[TextSize]]:
+    def read(self, team: str, found: BackfillWork) -> dict[str, list[TextSize]]:
         """Sizes of up to `MAX_TEXTS` texts by level: half of them of each level that has as many."""
         levels = [level for level in found.sample if found.sample[level]]
         sizes: dict[str, list[TextSize]] = {level: [] for level in levels}
@@ -110,8 +110,8 @@ class BackfillItems:
             share[level] += min(len(found.sample[level]) - share[level], MAX_TEXTS - sum(share.values()))
         chosen: dict[tuple[TeamDay, date], dict[Key, Row]] = {}
         for level in levels:
-            for one in sorted(found.sample[level], reverse=True)[: share[level]]:
-                chosen.setdefault((one.team_day, one.last_day), {})[one.key] = one.row
+            for candidate in sorted(found.sample[level], reverse=True)[: share[level]]:
+                chosen.setdefault((candidate.team_day, candidate.last_day), {})[candidate.key] = candidate.row
         stage = self._stage(team)
         for (team_day, last_day), rows in sorted(chosen.items(), key=lambda pair: pair[0]):
             for text in stage.texts(team_day, rows, last_day):
@@ -121,7 +121,7 @@ class BackfillItems:
             sizes[level] += [TextSize()] * (share[level] - len(sizes[level]))
         return sizes
 
-    def _count(self, found: Found, team_day: TeamDay, jobs: Sequence[ClusteringJob]) -> None:
+    def _count(self, found: BackfillWork, team_day: TeamDay, jobs: Sequence[ClusteringJob]) -> None:
         items = self.source.day_items(team_day, list(Level))
         of_jobs = jobs_of_day(self.source, team_day, jobs)
         rows = trace_summaries.rows_without_summary(items, team_day, wanted_by(of_jobs), self.settings, self.now)
@@ -144,7 +144,7 @@ class BackfillItems:
         if self.embedding_model is not None:
             self._count_texts(found, team_day, summaries, self.embedding_model)
 
-    def _count_texts(self, found: Found, team_day: TeamDay, summaries: list[Row], model: str) -> None:
+    def _count_texts(self, found: BackfillWork, team_day: TeamDay, summaries: list[Row], model: str) -> None:
         """Texts of the summaries that are there: with a vector, or the size of those without."""
         known: set[str] = set()
         if self.lake.exists(embeddings.TABLE, team_day):

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from llma_assets.clustering_jobs import ClusteringJob, clustering_jobs
-from llma_assets.estimation.backfill_items import BackfillItems, Found, TextSize
+from llma_assets.estimation.backfill_items import BackfillItems, BackfillWork, TextSize
 from llma_assets.labeling.evidence import EDGE, NEAR, NEAR_OF_THEME
 from llma_assets.labeling.prompt import build_messages as label_messages
 from llma_assets.labeling.prompt import label_schema
@@ -30,7 +30,7 @@ from llma_assets.readers.job_items import count_by_job, jobs_of_day
 from llma_assets.settings import Settings
 from llma_assets.sources.event_source import TraceEventSource
 from llma_assets.summarization.outcome import Summarizer
-from llma_assets.summarization.prompt import BULLETS, MAX_NOTES, Message, build_messages, summary_schema
+from llma_assets.summarization.prompt import BULLETS, MAX_NOTES, ChatMessage, build_messages, summary_schema
 from llma_assets.team_day import TeamDay
 from llma_assets.traces.representation import TextRepresentation
 from llma_assets.vocabulary import ItemStatus
@@ -114,7 +114,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class _CallTokens:
     """Tokens of one call."""
 
     input_tokens: Range
@@ -180,7 +180,7 @@ class EstimateBackfill:
 
     def _summaries(
         self,
-        found: Found,
+        found: BackfillWork,
         sizes: dict[str, list[TextSize]],
         summarizer: Summarizer,
         usage: _Usage,
@@ -192,12 +192,12 @@ class EstimateBackfill:
         name = self._models[Kind.SUMMARIZER]
         price, overhead = access.price(name), self._overhead()
 
-        def call(size: TextSize) -> _Call:
+        def call(size: TextSize) -> _CallTokens:
             if not size.pieces:
-                return _Call(Range(), Range())
+                return _CallTokens(Range(), Range())
             measured = None if usage.per_char is None else usage.per_char * size.chars
             text = measured or tokens_per_piece(name) * size.pieces
-            return _Call(tokens_per_piece(name) * overhead + text, usage.output_tokens)
+            return _CallTokens(tokens_per_piece(name) * overhead + text, usage.output_tokens)
 
         calls = {level: [call(size) for size in of_level] for level, of_level in sizes.items()}
         return StageEstimate(
@@ -205,10 +205,10 @@ class EstimateBackfill:
             summarizer.model,
             todo,
             found.kept,
-            _all(calls, found.todo, lambda one: one.input_tokens) or Range(),
-            _all(calls, found.todo, lambda one: one.output_tokens) or Range(),
-            _all(calls, found.todo, lambda one: one.cost_usd(price)),
-            _all(calls, found.todo, lambda one: one.cost_usd(price, is_batch=True)),
+            _all(calls, found.todo, lambda size: size.input_tokens) or Range(),
+            _all(calls, found.todo, lambda size: size.output_tokens) or Range(),
+            _all(calls, found.todo, lambda size: size.cost_usd(price)),
+            _all(calls, found.todo, lambda size: size.cost_usd(price, is_batch=True)),
             price,
             _ASSUMED if usage.per_char is None else _MEASURED,
         )
@@ -235,7 +235,7 @@ class EstimateBackfill:
         overhead = tokens_per_piece(self._models[Kind.SUMMARIZER]).point * self._overhead()
         read = [row[1] - overhead for row in rows]
         slope = max(sum(read) / sum(chars), 0.0)
-        off = statistics.pstdev(one - slope * size for one, size in zip(read, chars, strict=True))
+        off = statistics.pstdev(tokens - slope * size for tokens, size in zip(read, chars, strict=True))
         error = _STANDARD_ERRORS * off / math.sqrt(len(rows)) / statistics.mean(chars)
         written = [float(row[2]) for row in rows]
         return _Usage(Range(max(slope - error, 0.0), slope, slope + error), _mean(written))
@@ -253,7 +253,7 @@ class EstimateBackfill:
 
     def _embeddings(
         self,
-        found: Found,
+        found: BackfillWork,
         sizes: dict[str, list[TextSize]],
         model: str | None,
         usage: _Usage,
@@ -272,10 +272,10 @@ class EstimateBackfill:
 
         new = _all(sizes, found.todo, tokens) or Range()
         total = new + per_piece * sum(found.unembedded_pieces)
-        cost = _Call(total, Range()).cost_usd(price) if items else Range()
+        cost = _CallTokens(total, Range()).cost_usd(price) if items else Range()
         return StageEstimate("embeddings", model, items, found.embedded, total, Range(), cost, cost, price, _ASSUMED)
 
-    def _labels(self, team: str, first: date, last: date, found: Found, access: Access) -> StageEstimate:
+    def _labels(self, team: str, first: date, last: date, found: BackfillWork, access: Access) -> StageEstimate:
         runs = list(self._clustering_runs(team, first, last, found))
         if Kind.LABELER not in self._models:
             return StageEstimate("labels", self.settings.labeler, len(runs))
@@ -291,14 +291,14 @@ class EstimateBackfill:
             themes = clusters * _THEMES_PER_CLUSTER
             requests = _label_requests(clusters) + _label_requests(themes)
             evidence = clusters * _PIECES_PER_CLUSTER + themes * _PIECES_PER_THEME + requests * overhead
-            call = _Call(per_piece * evidence, (clusters + themes) * _NAME_TOKENS)
+            call = _CallTokens(per_piece * evidence, (clusters + themes) * _NAME_TOKENS)
             read, written = read + call.input_tokens, written + call.output_tokens
             one = call.cost_usd(price)
             cost = None if cost is None or one is None else cost + one
         model = labeler_of(self.settings).service(access).model or ""
         return StageEstimate("labels", model, len(runs), 0, read, written, cost, cost, price, _ASSUMED)
 
-    def _clustering_runs(self, team: str, first: date, last: date, found: Found) -> Iterator[int]:
+    def _clustering_runs(self, team: str, first: date, last: date, found: BackfillWork) -> Iterator[int]:
         """Items of each clustering run of the days that will have enough of them."""
         days = [TeamDay(team, first + timedelta(days=n)) for n in range((last - first).days + 1)]
         jobs = clustering_jobs(team, self.settings)
@@ -310,7 +310,7 @@ class EstimateBackfill:
                 counts[day.day] = count_by_job(jobs_of_day(self.source, day, jobs), keys)
         for day in days:
             window = day.window(self.settings.window_days)
-            of_window: Counter[ClusteringJob] = sum((counts.get(one.day, Counter()) for one in window), Counter())
+            of_window: Counter[ClusteringJob] = sum((counts.get(past.day, Counter()) for past in window), Counter())
             for items in of_window.values():
                 if items >= self.settings.min_items_of(team):
                     yield min(items, self.settings.max_samples)
@@ -324,7 +324,7 @@ def _ends(value: Range) -> tuple[float, float, float]:
     return value.low, value.point, value.high
 
 
-def _pieces(messages: Sequence[Message]) -> int:
+def _pieces(messages: Sequence[ChatMessage]) -> int:
     return sum(pieces_of(message["content"]) for message in messages)
 
 
@@ -344,7 +344,7 @@ def _all(
     """
     total = Range()
     for level, items in population.items():
-        values = [measure(one) for one in sample.get(level, ())]
+        values = [measure(size) for size in sample.get(level, ())]
         known = [value for value in values if value is not None]
         if len(known) < len(values):
             return None

@@ -27,7 +27,7 @@ _UNMEASURED = CLUSTER_METRICS.blank()
 
 
 @dataclass(frozen=True, slots=True)
-class Since:
+class LineageStart:
     """The lineage of a cluster and the day on which it was first seen; None where they are not known."""
 
     lineage_id: str | None
@@ -35,7 +35,7 @@ class Since:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class PastRun:
     """The clusters of one run, noise included, as far as they are compared.
 
     Attributes:
@@ -48,7 +48,7 @@ class Snapshot:
     items: int
     sizes: Mapping[int, int]
     titles: Mapping[int, str]
-    since: Mapping[int, Since]
+    since: Mapping[int, LineageStart]
     metrics: Mapping[int, ClusterMetricsRow] = field(default_factory=dict)
 
     def share(self, cluster_id: int) -> float:
@@ -73,7 +73,7 @@ def clusters(
     labels: Mapping[int, ClusterLabelRow],
     metrics: Mapping[int, ClusterMetricsRow],
     edges: Sequence[LineageEdgeRow],
-    history: Sequence[Snapshot],
+    history: Sequence[PastRun],
     content: Content,
 ) -> list[Json]:
     """The clusters of a run in `cluster_order`.
@@ -86,13 +86,13 @@ def clusters(
         history: this run and those before it that it continues, newest first.
     """
     now = history[0]
-    shapes = {one["cluster_id"]: one for one in run["clusters"]}
+    shapes = {cluster["cluster_id"]: cluster for cluster in run["clusters"]}
     means = _means(run)
     told = []
     for cluster_id in cluster_order(run):
         label, own = labels[cluster_id], metrics.get(cluster_id)
         change, earlier_size = _change(edges, cluster_id)
-        since = now.since.get(cluster_id, Since(None, None))
+        since = now.since.get(cluster_id, LineageStart(None, None))
         size, share = now.sizes[cluster_id], now.share(cluster_id)
         shape = shapes.get(cluster_id)
         x, y = (shape["centroid_x"], shape["centroid_y"]) if shape else means[cluster_id]
@@ -152,7 +152,7 @@ def themes(
     return [told[theme_id] for theme_id in sorted(told)]
 
 
-def gone(edges: Sequence[LineageEdgeRow], history: Sequence[Snapshot]) -> list[Json]:
+def gone(edges: Sequence[LineageEdgeRow], history: Sequence[PastRun]) -> list[Json]:
     """Clusters of the run before that no cluster of this one goes on from, largest first."""
     if len(history) < 2:
         return []
@@ -160,44 +160,44 @@ def gone(edges: Sequence[LineageEdgeRow], history: Sequence[Snapshot]) -> list[J
     ids = [edge["earlier_cluster_id"] for edge in edges if edge["change"] == Change.DIED]
     told = [
         {
-            "title": one_line(before.titles.get(one, f"cluster {one}"), MAX_TITLE_CHARS),
-            "size": before.sizes[one],
+            "title": one_line(before.titles.get(cluster_id, f"cluster {cluster_id}"), MAX_TITLE_CHARS),
+            "size": before.sizes[cluster_id],
             "last_date": before.day.isoformat(),
-            "lineage_id": before.since[one].lineage_id if one in before.since else None,
+            "lineage_id": before.since[cluster_id].lineage_id if cluster_id in before.since else None,
         }
-        for one in ids
-        if one is not None and one in before.sizes
+        for cluster_id in ids
+        if cluster_id is not None and cluster_id in before.sizes
     ]
-    return sorted(told, key=lambda one: (-one["size"], one["title"]))
+    return sorted(told, key=lambda cluster: (-cluster["size"], cluster["title"]))
 
 
-def earlier(history: Sequence[Snapshot]) -> list[Json]:
+def earlier(history: Sequence[PastRun]) -> list[Json]:
     """The runs before this one, newest first, to compare it with."""
     return [
         {
-            "run_id": one.run_id,
-            "date": one.day.isoformat(),
+            "run_id": run.run_id,
+            "date": run.day.isoformat(),
             "clusters": [
                 {
                     "cluster_id": c,
-                    "title": one_line(one.titles.get(c, f"cluster {c}"), MAX_TITLE_CHARS),
-                    "size": one.sizes[c],
-                    "share": one.share(c),
-                    "lineage_id": one.since[c].lineage_id if c in one.since else None,
-                    "metrics": _figures(one.metrics.get(c) or _UNMEASURED),
+                    "title": one_line(run.titles.get(c, f"cluster {c}"), MAX_TITLE_CHARS),
+                    "size": run.sizes[c],
+                    "share": run.share(c),
+                    "lineage_id": run.since[c].lineage_id if c in run.since else None,
+                    "metrics": _figures(run.metrics.get(c) or _UNMEASURED),
                 }
-                for c in sorted(one.sizes, key=lambda c: (c == NOISE, -one.sizes[c], c))
+                for c in sorted(run.sizes, key=lambda c: (c == NOISE, -run.sizes[c], c))
             ],
         }
-        for one in history[1:]
+        for run in history[1:]
     ]
 
 
-def trend(history: Sequence[Snapshot], lineage_id: str | None) -> list[Json]:
+def trend(history: Sequence[PastRun], lineage_id: str | None) -> list[Json]:
     """Size and share of a lineage, run by run, oldest first."""
-    found = ((one, one.of_lineage(lineage_id)) for one in reversed(history))
+    found = ((run, run.of_lineage(lineage_id)) for run in reversed(history))
     return [
-        {"date": one.day.isoformat(), "size": one.sizes[c], "share": one.share(c)} for one, c in found if c is not None
+        {"date": run.day.isoformat(), "size": run.sizes[c], "share": run.share(c)} for run, c in found if c is not None
     ]
 
 
@@ -230,7 +230,7 @@ def _news(edges: Sequence[LineageEdgeRow], change: str | None) -> str | None:
     return change if any(edge["earlier_date"] is not None for edge in edges) else None
 
 
-def _before(history: Sequence[Snapshot], lineage_id: str | None) -> Json | None:
+def _before(history: Sequence[PastRun], lineage_id: str | None) -> Json | None:
     if len(history) < 2:
         return None
     cluster_id = history[1].of_lineage(lineage_id)

@@ -22,7 +22,7 @@ _UNKNOWN = TRACE_SUMMARIES.blank()
 
 
 @dataclass(frozen=True, slots=True)
-class ItemColumns:
+class ItemArrays:
     """Items as the page reads them.
 
     Attributes:
@@ -54,12 +54,12 @@ def by_importance(items: Sequence[ClusterItemRow], cluster_order: Sequence[int])
     return [number for _, _, number in sorted(keys)]
 
 
-def item_columns(
+def item_arrays(
     items: Sequence[ClusterItemRow],
     summaries: Mapping[str, TraceSummaryRow],
     places: Sequence[list[int] | None],
     content: Content,
-) -> ItemColumns:
+) -> ItemArrays:
     """The columns of `items`.
 
     Args:
@@ -93,7 +93,7 @@ def item_columns(
         "borderline": [int(bool(item["raw_noise"]) and item["cluster_id"] != NOISE) for item in items],
         "detail": list(places),
     }
-    return ItemColumns(columns, list(map(name_of, models)), list(map(name_of, tools)), len(users))
+    return ItemArrays(columns, list(map(name_of, models)), list(map(name_of, tools)), len(users))
 
 
 def title_of(summary: TraceSummaryRow) -> str | None:

@@ -86,14 +86,14 @@ def pack(
     for n in range((with_text + CHUNK_ITEMS - 1) // CHUNK_ITEMS):
         of_chunk = [variants(place) for place in range(n * CHUNK_ITEMS, min((n + 1) * CHUNK_ITEMS, items))]
         for kind in (0, 1):
-            told = [one[kind] for one in of_chunk]
+            told = [item_variants[kind] for item_variants in of_chunk]
             chunk = _deflated(told)
             extra = page_bytes(chunk) - page_bytes(briefs[n])
             if extra <= min(spare[kind:]):
                 chunks[n] = chunk
                 spare = [spare[0] - (extra if kind == 0 else 0), spare[1] - extra]
-                whole += sum(one["lines"] is not None and one["omitted"] is None for one in told)
-                excerpts += sum(one["lines"] is not None and one["omitted"] is not None for one in told)
+                whole += sum(item["lines"] is not None and item["omitted"] is None for item in told)
+                excerpts += sum(item["lines"] is not None and item["omitted"] is not None for item in told)
                 break
     return Packed(chunks, whole, excerpts)
 

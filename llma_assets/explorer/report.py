@@ -10,8 +10,8 @@ from typing import Literal, get_args
 
 from llma_assets.explorer import groups
 from llma_assets.explorer.content import Content
-from llma_assets.explorer.groups import Json, Snapshot
-from llma_assets.explorer.items import item_columns
+from llma_assets.explorer.groups import Json, PastRun
+from llma_assets.explorer.items import item_arrays
 from llma_assets.tables.cluster_assignments import ClusteringRunRow, ClusterItemRow
 from llma_assets.tables.cluster_labels import ClusterLabelRow
 from llma_assets.tables.cluster_lineage import LineageEdgeRow
@@ -58,12 +58,12 @@ class RunData:
     metrics: Mapping[tuple[str, int | None], ClusterMetricsRow]
     edges: Sequence[LineageEdgeRow]
     summaries: Mapping[str, TraceSummaryRow]
-    history: Sequence[Snapshot]
+    history: Sequence[PastRun]
     warnings: Sequence[str] = ()
 
     def metrics_of_kind(self, kind: str) -> dict[int, ClusterMetricsRow]:
         """Rows of `metrics` of one kind by id."""
-        return {number: row for (one, number), row in self.metrics.items() if one == kind and number is not None}
+        return {number: row for (group, number), row in self.metrics.items() if group == kind and number is not None}
 
 
 def report(team: str, day: str, version: str, content: Content, runs: Sequence[Json]) -> Json:
@@ -88,12 +88,12 @@ def run_document(
         places: chunk and index of each shown item's detail, or None.
     """
     run, whole = data.run, data.metrics.get(("run", None))
-    shown = item_columns(items, data.summaries, places, content)
+    shown = item_arrays(items, data.summaries, places, content)
     left_out = run["items_analyzed"] - len(items)
     warnings = list(data.warnings)
     if left_out:
         warnings.append(f"{left_out} of {run['items_analyzed']} items are not in this file, to keep it small.")
-    compared = ((one["earlier_clustering_run_id"], one["earlier_date"]) for one in data.edges)
+    compared = ((edge["earlier_clustering_run_id"], edge["earlier_date"]) for edge in data.edges)
     earlier_run_id, earlier_date = next(((run_id, day) for run_id, day in compared if day is not None), (None, None))
     return {
         **_heading(run),

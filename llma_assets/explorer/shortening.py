@@ -26,40 +26,40 @@ def shortened(data: Sequence[RunData], size: Callable[[Sequence[RunData]], int],
     cuts += [(_CLUSTERS_SHARE, partial(_without_details)), (_CLUSTERS_SHARE, partial(_with_history, runs=1))]
     for share, cut in cuts:
         if size(data) > share * max_bytes:
-            data = [cut(one) for one in data]
+            data = [cut(run_data) for run_data in data]
     if size(data) <= _CLUSTERS_SHARE * max_bytes:
         return list(data)
     bare = size([])
     room = _CLUSTERS_SHARE * max_bytes - bare
     kept: list[RunData] = []
-    for one in sorted(data, key=_importance):
-        room -= size([one]) - bare
+    for run_data in sorted(data, key=_importance):
+        room -= size([run_data]) - bare
         if kept and room < 0:
             break
-        kept.append(one)
+        kept.append(run_data)
     if len(kept) == len(data):
         return kept
     told = f"{len(data) - len(kept)} of {len(data)} clustering runs of this day are not in this file, to keep it small."
-    return [replace(one, warnings=[*one.warnings, told]) for one in kept]
+    return [replace(run_data, warnings=[*run_data.warnings, told]) for run_data in kept]
 
 
-def _with_history(one: RunData, runs: int) -> RunData:
+def _with_history(run_data: RunData, runs: int) -> RunData:
     """With so many runs back, the run itself included."""
-    return replace(one, history=one.history[:runs])
+    return replace(run_data, history=run_data.history[:runs])
 
 
-def _without_details(one: RunData) -> RunData:
+def _without_details(run_data: RunData) -> RunData:
     return replace(
-        one,
+        run_data,
         labels={
             cluster_id: label | {"description": "", "keywords": [], "theme_description": ""}
-            for cluster_id, label in one.labels.items()
+            for cluster_id, label in run_data.labels.items()
         },
-        metrics={key: row | {"models": [], "tools": []} for key, row in one.metrics.items()},
-        warnings=[*one.warnings, _DETAILS_LEFT_OUT],
+        metrics={key: row | {"models": [], "tools": []} for key, row in run_data.metrics.items()},
+        warnings=[*run_data.warnings, _DETAILS_LEFT_OUT],
     )
 
 
-def _importance(one: RunData) -> tuple[bool, bool, int, str]:
-    run = one.run
+def _importance(run_data: RunData) -> tuple[bool, bool, int, str]:
+    run = run_data.run
     return bool(run["job_id"]), run["level"] != Level.TRACE, -run["items_analyzed"], run["clustering_run_id"]

@@ -10,7 +10,7 @@ from llma_assets.findings.finding import Finding, Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class AlertLimits:
     """From where on something is told.
 
     Attributes:
@@ -43,38 +43,42 @@ class Growth:
     factor: float
 
 
-def cluster_findings(run: RunFacts, limits: Limits) -> Iterator[Finding]:
+def cluster_findings(run: RunFacts, limits: AlertLimits) -> Iterator[Finding]:
     """The findings of one clustering run, cluster by cluster. A new cluster is not told to have grown, too."""
-    for one in run.clusters:
-        if one.lineage_id is None:
+    for cluster in run.clusters:
+        if cluster.lineage_id is None:
             continue  # It would have another identity every day.
-        if is_new(one, run, limits):
-            yield _new(run, one, limits)
-        elif (growth := growth_of(one, run, limits.recent_days)) and _has_grown(growth, limits):
-            yield _grown(run, one, growth, limits)
-        if one.size >= limits.min_items and one.error_count >= limits.error_rate * one.size and one.error_count:
-            yield _failing(run, one, limits)
+        if is_new(cluster, run, limits):
+            yield _new(run, cluster, limits)
+        elif (growth := growth_of(cluster, run, limits.recent_days)) and _has_grown(growth, limits):
+            yield _grown(run, cluster, growth, limits)
+        if (
+            cluster.size >= limits.min_items
+            and cluster.error_count >= limits.error_rate * cluster.size
+            and cluster.error_count
+        ):
+            yield _failing(run, cluster, limits)
 
 
-def is_new(one: ClusterFacts, run: RunFacts, limits: Limits) -> bool:
+def is_new(cluster: ClusterFacts, run: RunFacts, limits: AlertLimits) -> bool:
     """Whether a topic came up that was not there: born within the window, most of its items from since then.
 
     A cluster that is made of older items is a regrouping, not news.
     """
-    if not one.is_new_topic or one.first_seen is None or one.first_seen < run.window_start:
+    if not cluster.is_new_topic or cluster.first_seen is None or cluster.first_seen < run.window_start:
         return False
-    new_items = items_since(one, limits)
-    return new_items >= limits.new_items and 2 * new_items >= one.size
+    new_items = items_since(cluster, limits)
+    return new_items >= limits.new_items and 2 * new_items >= cluster.size
 
 
-def items_since(one: ClusterFacts, limits: Limits) -> int:
+def items_since(cluster: ClusterFacts, limits: AlertLimits) -> int:
     """Items of the cluster from the days that its first run saw first, and later ones."""
-    assert one.first_seen is not None
-    first = one.first_seen - timedelta(days=limits.recent_days - 1)
-    return sum(items for day, items in one.items_by_day.items() if day >= first)
+    assert cluster.first_seen is not None
+    first = cluster.first_seen - timedelta(days=limits.recent_days - 1)
+    return sum(items for day, items in cluster.items_by_day.items() if day >= first)
 
 
-def growth_of(one: ClusterFacts, run: RunFacts, recent_days: int) -> Growth | None:
+def growth_of(cluster: ClusterFacts, run: RunFacts, recent_days: int) -> Growth | None:
     """How much more of the cluster the last days have; None where they have none of it, or there is nothing before.
 
     A cluster that was there before may have no items of the days before: it was kept by the place of its middle, while
@@ -82,8 +86,8 @@ def growth_of(one: ClusterFacts, run: RunFacts, recent_days: int) -> Growth | No
     """
     border = run.day - timedelta(days=recent_days - 1)
     all_recent, all_before = _split(run.items_by_day, border)
-    recent, before = _split(one.items_by_day, border)
-    is_older = one.first_seen is not None and one.first_seen < border
+    recent, before = _split(cluster.items_by_day, border)
+    is_older = cluster.first_seen is not None and cluster.first_seen < border
     if not recent or not all_before or not (before or is_older):
         return None
     days = len([day for day in run.items_by_day if day >= border])
@@ -100,20 +104,20 @@ def _split(items_by_day: Mapping[date, int], border: date) -> tuple[int, int]:
     return recent, sum(items_by_day.values()) - recent
 
 
-def _has_grown(growth: Growth, limits: Limits) -> bool:
+def _has_grown(growth: Growth, limits: AlertLimits) -> bool:
     return growth.recent_items >= limits.min_items and growth.factor >= limits.growth
 
 
-def _new(run: RunFacts, one: ClusterFacts, limits: Limits) -> Finding:
-    new_items = items_since(one, limits)
-    text = f"New cluster “{one.title}”: {new_items} items since {one.first_seen}"
-    figures = {"size": one.size, "new_items": new_items, "limit_items": limits.new_items}
-    assert one.first_seen is not None
-    return _finding(Kind.NEW_CLUSTER, run, one, text, figures, one.first_seen)
+def _new(run: RunFacts, cluster: ClusterFacts, limits: AlertLimits) -> Finding:
+    new_items = items_since(cluster, limits)
+    text = f"New cluster “{cluster.title}”: {new_items} items since {cluster.first_seen}"
+    figures = {"size": cluster.size, "new_items": new_items, "limit_items": limits.new_items}
+    assert cluster.first_seen is not None
+    return _finding(Kind.NEW_CLUSTER, run, cluster, text, figures, cluster.first_seen)
 
 
-def _grown(run: RunFacts, one: ClusterFacts, growth: Growth, limits: Limits) -> Finding:
-    text = f"Cluster “{one.title}” has {growth.recent:.3g} items a day, "
+def _grown(run: RunFacts, cluster: ClusterFacts, growth: Growth, limits: AlertLimits) -> Finding:
+    text = f"Cluster “{cluster.title}” has {growth.recent:.3g} items a day, "
     factor = {}
     if growth.before:
         text += f"{growth.before:.3g} before; its share grew {growth.factor:.1f} times or more"
@@ -121,42 +125,42 @@ def _grown(run: RunFacts, one: ClusterFacts, growth: Growth, limits: Limits) -> 
     else:
         text += "none on the days of the window before"
     figures = {
-        "size": one.size,
+        "size": cluster.size,
         "recent_items": growth.recent_items,
         "items_a_day": round(growth.recent, 3),
         "items_a_day_before": round(growth.before, 3),
         **factor,
         "limit_factor": limits.growth,
     }
-    return _finding(Kind.GROWTH, run, one, text, figures, run.day)
+    return _finding(Kind.GROWTH, run, cluster, text, figures, run.day)
 
 
-def _failing(run: RunFacts, one: ClusterFacts, limits: Limits) -> Finding:
-    rate = one.error_count / one.size
-    text = f"Cluster “{one.title}”: {one.error_count} of {one.size} items ({rate:.0%}) have errors"
+def _failing(run: RunFacts, cluster: ClusterFacts, limits: AlertLimits) -> Finding:
+    rate = cluster.error_count / cluster.size
+    text = f"Cluster “{cluster.title}”: {cluster.error_count} of {cluster.size} items ({rate:.0%}) have errors"
     figures = {
-        "size": one.size,
-        "error_count": one.error_count,
+        "size": cluster.size,
+        "error_count": cluster.error_count,
         "error_rate": round(rate, 6),
         "limit_rate": limits.error_rate,
     }
-    return _finding(Kind.ERRORS, run, one, text, figures, run.day)
+    return _finding(Kind.ERRORS, run, cluster, text, figures, run.day)
 
 
 def _finding(
-    kind: Kind, run: RunFacts, one: ClusterFacts, text: str, figures: Mapping[str, float], since: date
+    kind: Kind, run: RunFacts, cluster: ClusterFacts, text: str, figures: Mapping[str, float], since: date
 ) -> Finding:
     return Finding(
         kind=kind,
         team=run.team,
         day=run.day,
-        subject=str(one.lineage_id),
+        subject=str(cluster.lineage_id),
         since=since,
         text=text,
         level=run.level,
         clustering_run_id=run.clustering_run_id,
-        cluster_id=one.cluster_id,
-        lineage_id=one.lineage_id,
-        title=one.title,
+        cluster_id=cluster.cluster_id,
+        lineage_id=cluster.lineage_id,
+        title=cluster.title,
         figures=figures,
     )

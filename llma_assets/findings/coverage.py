@@ -50,7 +50,7 @@ def coverage_findings(found: Coverage, minimum: float, team: str, day: date) -> 
     if found.share is None or found.share >= minimum:
         return
     missing = {outcome: n for outcome, n in found.outcomes.items() if _is_missing(outcome)}
-    why = ", ".join(f"{outcome} {n}" for outcome, n in sorted(missing.items(), key=lambda one: (-one[1], one[0])))
+    why = ", ".join(f"{outcome} {n}" for outcome, n in sorted(missing.items(), key=lambda pair: (-pair[1], pair[0])))
     text = (
         f"{found.missing} of {found.eligible} {found.level} items are missing ({why}); "
         f"{found.share:.1%} are accounted for, at least {minimum:.1%} are expected"

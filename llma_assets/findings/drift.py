@@ -51,12 +51,12 @@ def drift(
     family = _families(later, earlier, edges)
     now = Counter[Hashable]({_NOISE: later_noise})
     before = Counter[Hashable]({_NOISE: earlier_noise})
-    for one, size in later.items():
-        now[family["later", one]] += size
-    for one, size in earlier.items():
-        before[family["earlier", one]] += size
-    born = sum(later[one] for one, was in edges if one is not None and was is None)
-    died = sum(earlier[was] for one, was in edges if one is None and was is not None)
+    for cluster_id, size in later.items():
+        now[family["later", cluster_id]] += size
+    for cluster_id, size in earlier.items():
+        before[family["earlier", cluster_id]] += size
+    born = sum(later[now_id] for now_id, was in edges if now_id is not None and was is None)
+    died = sum(earlier[was] for now_id, was in edges if now_id is None and was is not None)
     return Drift(
         js_distance=round(js_distance(now, before), 6),
         born_share=round(born / now.total(), 6),
@@ -65,12 +65,12 @@ def drift(
     )
 
 
-def js_distance(one: Mapping[Hashable, int], other: Mapping[Hashable, int]) -> float:
+def js_distance(left: Mapping[Hashable, int], other: Mapping[Hashable, int]) -> float:
     """Jensen-Shannon distance (base 2, 0 to 1) of two distributions given as counts (Lin 1991; Endres 2003)."""
-    total, other_total = sum(one.values()), sum(other.values())
+    total, other_total = sum(left.values()), sum(other.values())
     divergence = 0.0
-    for key in one.keys() | other.keys():
-        p, q = one.get(key, 0) / total, other.get(key, 0) / other_total
+    for key in left.keys() | other.keys():
+        p, q = left.get(key, 0) / total, other.get(key, 0) / other_total
         middle = (p + q) / 2
         divergence += sum(x / 2 * math.log2(x / middle) for x in (p, q) if x)
     return math.sqrt(min(max(divergence, 0.0), 1.0))
@@ -102,15 +102,15 @@ def _families(
     later: Mapping[int, int], earlier: Mapping[int, int], edges: Sequence[tuple[int | None, int | None]]
 ) -> dict[Hashable, Hashable]:
     """A representative for each cluster: the same for those that a chain of edges links."""
-    parent: dict[Hashable, Hashable] = {("later", one): ("later", one) for one in later}
-    parent |= {("earlier", one): ("earlier", one) for one in earlier}
+    parent: dict[Hashable, Hashable] = {("later", cluster_id): ("later", cluster_id) for cluster_id in later}
+    parent |= {("earlier", cluster_id): ("earlier", cluster_id) for cluster_id in earlier}
 
     def root(node: Hashable) -> Hashable:
         while parent[node] != node:
             node = parent[node]
         return node
 
-    for one, was in edges:
-        if one is not None and was is not None:
-            parent[root(("later", one))] = root(("earlier", was))
+    for now_id, was in edges:
+        if now_id is not None and was is not None:
+            parent[root(("later", now_id))] = root(("earlier", was))
     return {node: root(node) for node in parent}

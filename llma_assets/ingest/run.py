@@ -47,7 +47,7 @@ LOCK_TIMEOUT_S = 3_600.0
 # Points of this module for `lake.faults`, beside those of the lake's own writes.
 KILL_POINTS = ("ingest_before_publish", "ingest_between_files", "ingest_before_ledger", "ingest_after_ledger")
 
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 _EPOCH_DAY = date(1970, 1, 1)
 _QUARANTINE = "quarantine"
@@ -60,7 +60,7 @@ def ingest_file(
     team: str,
     ingested_at: datetime,
     *,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
     max_bad_share: float = MAX_BAD_SHARE,
     limits: Limits = DEFAULT_LIMITS,
 ) -> IngestReport:
@@ -122,7 +122,7 @@ def ingest_file(
 def _ingest(
     ingest: Ingest,
     handle: BinaryIO,
-    on_progress: Progress,
+    on_progress: OnProgress,
     max_bad_share: float,
     limits: Limits,
     before: os.stat_result,
@@ -131,14 +131,14 @@ def _ingest(
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
     with Spool(lambda key, rows: _to_table(ingest, key, rows), limits, folder) as spool:
-        tally = _Tally(EventRows(ingest.ingested_at, limits))
+        counts = _IngestCounts(EventRows(ingest.ingested_at, limits))
         for row in _open_rows(handle, ingest.size_bytes, limits, on_progress):
-            _take(row, tally, spool, limits)
+            _take(row, counts, spool, limits)
         after = os.fstat(handle.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise InputRejected("the file changed while it was read; ingest it when it is finished")
-        tally.check_bad_share(max_bad_share)
-        report = tally.report(ingest)
+        counts.check_bad_share(max_bad_share)
+        report = counts.report(ingest)
         kill_point("ingest_before_publish")
         _publish(ingest, spool, report)
     on_progress(ingest.size_bytes, ingest.size_bytes)
@@ -169,7 +169,7 @@ def _write(lake: Lake, table: str, path: str, row_groups: Iterator[pa.Table], te
         writer.commit()
 
 
-class _Tally:
+class _IngestCounts:
     """Counts of one ingest as it goes."""
 
     def __init__(self, events: EventRows):
@@ -205,13 +205,13 @@ class _Tally:
         )
 
 
-def _take(row: RawRow | ParquetRow, tally: _Tally, spool: Spool, limits: Limits) -> None:
+def _take(row: RawRow | ParquetRow, counts: _IngestCounts, spool: Spool, limits: Limits) -> None:
     """Keep or quarantine one row."""
-    tally.rows_read += 1
+    counts.rows_read += 1
     try:
         if row.length > limits.max_row_bytes:
             raise RowRejected(QuarantineReason.TOO_LONG, f"{row.length} bytes, at most {limits.max_row_bytes}")
-        event = tally.events.from_json(row.raw) if isinstance(row, RawRow) else tally.events.from_object(row.item)
+        event = counts.events.from_json(row.raw) if isinstance(row, RawRow) else counts.events.from_object(row.item)
     except RowRejected as error:
         raw = (
             row.raw if isinstance(row, RawRow) else orjson.dumps(row.item, default=str, option=orjson.OPT_NON_STR_KEYS)
@@ -220,15 +220,15 @@ def _take(row: RawRow | ParquetRow, tally: _Tally, spool: Spool, limits: Limits)
         if max(row.length, len(raw)) > RAW_CAP_BYTES:
             detail += f"; {max(row.length, len(raw)) - RAW_CAP_BYTES} bytes of the row are left out"
             raw = raw[:RAW_CAP_BYTES]
-        tally.reasons[error.reason] += 1
+        counts.reasons[error.reason] += 1
         spool.add(_QUARANTINE, (row.number, str(error.reason), detail, raw), len(raw))
         return
     day = _EPOCH_DAY + timedelta(days=day_of(event))
-    tally.days[day] += 1
+    counts.days[day] += 1
     spool.add(day, event, len(event.properties))
 
 
-def _open_rows(handle: BinaryIO, size: int, limits: Limits, on_progress: Progress) -> Iterator[RawRow | ParquetRow]:
+def _open_rows(handle: BinaryIO, size: int, limits: Limits, on_progress: OnProgress) -> Iterator[RawRow | ParquetRow]:
     def on_bytes(done: int) -> None:
         on_progress(min(done, size), size)
 

@@ -72,12 +72,12 @@ def build_theme_evidence(
         theme_of: theme of each cluster.
     """
     sizes = Counter(cluster_ids)
-    place = {one: n for n, one in enumerate(sorted(sizes, key=lambda one: (-sizes[one], one)))}
+    place = {label: n for n, label in enumerate(sorted(sizes, key=lambda label: (-sizes[label], label)))}
     ranked = [
-        replace(item, distance=float(rank * len(place) + place[one]))
-        for item, one, rank in zip(items, cluster_ids, ranks, strict=True)
+        replace(item, distance=float(rank * len(place) + place[cluster_id]))
+        for item, cluster_id, rank in zip(items, cluster_ids, ranks, strict=True)
     ]
-    return build_evidence(ranked, [theme_of.get(one, NOISE) for one in cluster_ids], NEAR_OF_THEME, 0)
+    return build_evidence(ranked, [theme_of.get(cluster_id, NOISE) for cluster_id in cluster_ids], NEAR_OF_THEME, 0)
 
 
 def _distinguishing_terms(members: dict[int, list[ItemEvidence]]) -> dict[int, tuple[tuple[str, float], ...]]:

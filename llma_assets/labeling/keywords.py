@@ -32,20 +32,20 @@ def label_by_keywords(evidence: Sequence[ClusterEvidence], named: Mapping[int, L
     ranked = rank_phrases(evidence, lexicon)
     taken = {title_identity(label.title.split()) for label in named.values()}
     labels = []
-    for one, phrases in zip(evidence, ranked, strict=True):
-        label = named.get(one.cluster_id)
+    for cluster, phrases in zip(evidence, ranked, strict=True):
+        label = named.get(cluster.cluster_id)
         if label is not None:
             if label.source == "keywords":
-                label = replace(label, description=describe(one, phrases), keywords=_keywords(one, phrases))
+                label = replace(label, description=describe(cluster, phrases), keywords=_keywords(cluster, phrases))
             labels.append(label)
             continue
         labels.append(
             Label(
-                cluster_id=one.cluster_id,
-                title=choose_title(one, phrases, lexicon, taken),
-                description=describe(one, phrases),
+                cluster_id=cluster.cluster_id,
+                title=choose_title(cluster, phrases, lexicon, taken),
+                description=describe(cluster, phrases),
                 source="keywords",
-                keywords=_keywords(one, phrases),
+                keywords=_keywords(cluster, phrases),
             )
         )
     return labels
@@ -64,7 +64,7 @@ def noise_label(size: int) -> Label:
 
 
 def _texts(evidence: Sequence[ClusterEvidence]) -> list[str]:
-    return ["\n".join((i.title, *i.bullets, *i.notes)) for one in evidence for i in (*one.near, *one.edge)]
+    return ["\n".join((i.title, *i.bullets, *i.notes)) for cluster in evidence for i in (*cluster.near, *cluster.edge)]
 
 
 def _keywords(evidence: ClusterEvidence, phrases: Sequence[Phrase]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from llma_assets.labeling.label import ClusterEvidence, ItemEvidence
-from llma_assets.summarization.prompt import Message, fill, without_fence
+from llma_assets.summarization.prompt import ChatMessage, fill, without_fence
 from llma_assets.traces.safe_text import one_line
 
 SCHEMA_NAME = "cluster_names"
@@ -29,7 +29,7 @@ def build_messages(
     evidence: Sequence[ClusterEvidence],
     fence: str,
     others: Sequence[tuple[ClusterEvidence, str | None]] = (),
-) -> list[Message]:
+) -> list[ChatMessage]:
     """Messages that ask for a name for each cluster.
 
     Args:

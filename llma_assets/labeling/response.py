@@ -144,6 +144,6 @@ def _member_stems(cluster: ClusterEvidence) -> tuple[list[set[str]], set[str]]:
     members, addressed = [], set()
     for item in (*cluster.near, *cluster.edge):
         said = (item.title, *item.bullets, *item.notes)
-        members.append(stems_of(words_of(" ".join(one for one in said if not is_addressed_to_reader(one)))))
-        addressed |= stems_of(words_of(" ".join(one for one in said if is_addressed_to_reader(one))))
+        members.append(stems_of(words_of(" ".join(line for line in said if not is_addressed_to_reader(line)))))
+        addressed |= stems_of(words_of(" ".join(line for line in said if is_addressed_to_reader(line))))
     return members, addressed

@@ -49,7 +49,7 @@ Items = list[dict[Key, Uses]]
 
 def rank_phrases(evidence: Sequence[ClusterEvidence], lexicon: Lexicon) -> list[list[Phrase]]:
     """Candidate phrases of each cluster, best first."""
-    clusters = [[phrases_of(item, lexicon.names) for item in (*one.near, *one.edge)] for one in evidence]
+    clusters = [[phrases_of(item, lexicon.names) for item in (*cluster.near, *cluster.edge)] for cluster in evidence]
     shares = [_shares(items) for items in clusters]
     everywhere: dict[Key, float] = defaultdict(float)
     for share in shares:
@@ -57,9 +57,9 @@ def rank_phrases(evidence: Sequence[ClusterEvidence], lexicon: Lexicon) -> list[
             everywhere[key] += value
     siblings = max(len(clusters) - 1, 1)
     ranked = []
-    for one, items, share in zip(evidence, clusters, shares, strict=True):
+    for cluster, items, share in zip(evidence, clusters, shares, strict=True):
         worth = {key: _worth(value, (everywhere[key] - value) / siblings) for key, value in share.items()}
-        ranked.append(_rank(items, share, worth, _term_boost(one)))
+        ranked.append(_rank(items, share, worth, _term_boost(cluster)))
     return ranked
 
 
@@ -99,9 +99,9 @@ def _rank(items: Items, share: dict[Key, float], worth: dict[Key, float], boost:
 
 def _shape(words: tuple[str, ...], uses: Sequence[Uses]) -> float:
     """1 for a phrase that stands by itself, less for a fragment of one."""
-    total = sum(len(one.after) for one in uses)
-    goes_on = sum(bool(after) for one in uses for after in one.after)
-    came_from = Counter(before for one in uses for before in one.before if before)
+    total = sum(len(use.after) for use in uses)
+    goes_on = sum(bool(after) for use in uses for after in use.after)
+    came_from = Counter(before for use in uses for before in use.before if before)
     factor = 1.0
     # One word that always stands before it belongs to it ("York"); any word after it does ("upcoming").
     if goes_on > _OPEN_SHARE * total or max(came_from.values(), default=0) > _OPEN_SHARE * total:
@@ -129,7 +129,7 @@ def _term_boost(evidence: ClusterEvidence) -> dict[str, float]:
 
 def _written(uses: Sequence[Uses]) -> tuple[str, ...]:
     """The commonest way in which a phrase is written: wording first, then its capitals."""
-    plain = Counter(tuple(word.lower() for word in one.words) for one in uses)
+    plain = Counter(tuple(word.lower() for word in use.words) for use in uses)
     chosen = min(plain, key=lambda words: (-plain[words], len(words), words))
-    cased = Counter(one.words for one in uses if tuple(word.lower() for word in one.words) == chosen)
+    cased = Counter(use.words for use in uses if tuple(word.lower() for word in use.words) == chosen)
     return min(cased, key=lambda words: (-cased[words], words))

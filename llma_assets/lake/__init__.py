@@ -1,5 +1,5 @@
 """The lake: Parquet files by table, team and UTC day. See `store.Lake`."""
 
-from llma_assets.lake.store import Lake, Written
+from llma_assets.lake.store import Lake, WriteResult
 
-__all__ = ["Lake", "Written"]
+__all__ = ["Lake", "WriteResult"]

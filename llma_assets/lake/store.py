@@ -33,7 +33,7 @@ SCHEMA_VERSION_KEY = b"llma.schema_version"
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteResult:
     """What a write left behind. `sha256` is over the file's bytes: equal rows, equal hash."""
 
     path: str
@@ -162,7 +162,7 @@ class Lake:
 
     # --- writing ----------------------------------------------------------------------------
 
-    def write(self, table: str, team_day: TeamDay, rows: pa.Table, source_version: str = "") -> Written:
+    def write(self, table: str, team_day: TeamDay, rows: pa.Table, source_version: str = "") -> WriteResult:
         """Replace one partition of `table` by `rows`, atomically.
 
         Raises:
@@ -175,7 +175,7 @@ class Lake:
         content = buffer.getvalue()
         path = self.path(table, team_day)
         self.write_bytes(path, content)
-        return Written(path, conformed.num_rows, len(content), hashlib.sha256(content).hexdigest())
+        return WriteResult(path, conformed.num_rows, len(content), hashlib.sha256(content).hexdigest())
 
     def write_schema(self, path: str, schema: pa.Schema) -> None:
         """Put a file without rows at `path`, if there is none or one of other columns.

@@ -18,7 +18,7 @@ from llma_assets.lake.store import (
     PARQUET_OPTIONS,
     SCHEMA_VERSION_KEY,
     Lake,
-    Written,
+    WriteResult,
     beside_path,
     commit_beside,
     conform,
@@ -68,7 +68,7 @@ class TableWriter:
         self._parquet.write_table(conform(self._table, rows), row_group_size=max(1, rows.num_rows))
         self._rows += rows.num_rows
 
-    def commit(self) -> Written:
+    def commit(self) -> WriteResult:
         """Make the file visible under its name, whole and durable."""
         self._parquet.close()
         self._file.sync_and_close()
@@ -79,7 +79,7 @@ class TableWriter:
             self._lake.fs.makedirs(self._path.rsplit("/", 1)[0], exist_ok=True)
             self._lake.fs.put_file(str(self._beside), self._path)
             self._beside.unlink()
-        return Written(self._path, self._rows, self._file.size_bytes, self._file.sha256.hexdigest())
+        return WriteResult(self._path, self._rows, self._file.size_bytes, self._file.sha256.hexdigest())
 
     def abort(self) -> None:
         """Drop what was written so far; after `commit` this changes nothing."""

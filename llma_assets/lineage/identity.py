@@ -38,14 +38,14 @@ def earlier_run(run: ComparedRun, candidates: Iterable[ComparedRun]) -> Compared
 
     A run of another method between the two, which somebody tried for a day, does not end a lineage.
     """
-    before = [one for one in candidates if one.day < run.day]
-    before = [one for one in before if (one.kind.level, one.kind.job_id) == (run.kind.level, run.kind.job_id)]
-    same = [one for one in before if one.kind == run.kind]
+    before = [other for other in candidates if other.day < run.day]
+    before = [other for other in before if (other.kind.level, other.kind.job_id) == (run.kind.level, run.kind.job_id)]
+    same = [other for other in before if other.kind == run.kind]
     if same:
-        return max(same, key=lambda one: (one.day, one.clustering_run_id))
+        return max(same, key=lambda other: (other.day, other.clustering_run_id))
     if not before:
         return Unmatched.NO_EARLIER_RUN
-    if all(one.kind.embedding_model != run.kind.embedding_model for one in before):
+    if all(other.kind.embedding_model != run.kind.embedding_model for other in before):
         return Unmatched.MODEL_CHANGED
     return Unmatched.METHOD_CHANGED
 

@@ -17,7 +17,7 @@ KEPT_COSINE = 0.85
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class ClusterMembership:
     """The clusters of one run.
 
     Attributes:
@@ -61,7 +61,7 @@ class _Overlap:
         return jaccard(self.shared, self.members, self.earlier_members)
 
 
-def match(later: Snapshot, earlier: Snapshot) -> list[Edge]:
+def match(later: ClusterMembership, earlier: ClusterMembership) -> list[Edge]:
     """The edges between two runs over vectors of one model.
 
     `kept` is a one-to-one matching: of all such matchings, that with the largest sum of Jaccard indices of at least
@@ -79,13 +79,13 @@ def match(later: Snapshot, earlier: Snapshot) -> list[Edge]:
     changes |= dict.fromkeys(_by_centroid(overlap, cosines, set(changes)), (Change.KEPT, Basis.CENTROIDS))
     edges = [_edge(overlap, cosines, pair, *changes[pair]) for pair in changes]
     found = {edge.cluster_id for edge in edges}
-    edges += [Edge(Change.BORN, one, None) for one in overlap.ids if one not in found]
+    edges += [Edge(Change.BORN, cluster_id, None) for cluster_id in overlap.ids if cluster_id not in found]
     found = {edge.earlier_cluster_id for edge in edges}
-    edges += [Edge(Change.DIED, None, one) for one in overlap.earlier_ids if one not in found]
+    edges += [Edge(Change.DIED, None, cluster_id) for cluster_id in overlap.earlier_ids if cluster_id not in found]
     return sorted(edges, key=_place)
 
 
-def all_born(later: Snapshot, reason: Unmatched) -> list[Edge]:
+def all_born(later: ClusterMembership, reason: Unmatched) -> list[Edge]:
     """The edges of a run that has no earlier one to compare with."""
     return [Edge(Change.BORN, cluster_id, None, reason=reason) for cluster_id in sorted(later.centroids)]
 
@@ -95,7 +95,7 @@ def _place(edge: Edge) -> tuple[bool, int, int]:
     return (edge.cluster_id is None, edge.cluster_id or 0, earlier)
 
 
-def _overlap(later: Snapshot, earlier: Snapshot) -> _Overlap:
+def _overlap(later: ClusterMembership, earlier: ClusterMembership) -> _Overlap:
     ids, earlier_ids = sorted(later.centroids), sorted(earlier.centroids)
     row = {cluster_id: n for n, cluster_id in enumerate(ids)}
     column = {cluster_id: n for n, cluster_id in enumerate(earlier_ids)}
@@ -109,12 +109,12 @@ def _overlap(later: Snapshot, earlier: Snapshot) -> _Overlap:
     return _Overlap(ids, earlier_ids, counts[:-1, :-1], counts[:-1].sum(axis=1), counts[:, :-1].sum(axis=0))
 
 
-def _cosines(later: Snapshot, earlier: Snapshot, overlap: _Overlap) -> np.ndarray:
+def _cosines(later: ClusterMembership, earlier: ClusterMembership, overlap: _Overlap) -> np.ndarray:
     """Of the centroids of each pair, shape (k, m)."""
     if not overlap.ids or not overlap.earlier_ids:
         return np.zeros((len(overlap.ids), len(overlap.earlier_ids)))
-    rows = _unit(np.array([later.centroids[one] for one in overlap.ids], np.float64))
-    columns = _unit(np.array([earlier.centroids[one] for one in overlap.earlier_ids], np.float64))
+    rows = _unit(np.array([later.centroids[cluster_id] for cluster_id in overlap.ids], np.float64))
+    columns = _unit(np.array([earlier.centroids[cluster_id] for cluster_id in overlap.earlier_ids], np.float64))
     return np.clip(rows @ columns.T, -1.0, 1.0)
 
 

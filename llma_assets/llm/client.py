@@ -25,7 +25,7 @@ Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
-class Took:
+class CallUsage:
     """What a call took. `latency_s` is of the attempt that succeeded; cost None where it is not known."""
 
     attempts: int
@@ -47,7 +47,7 @@ class ChatAnswer:
     content: str
     refused: bool
     cut: bool
-    took: Took
+    spent: CallUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class EmbeddingAnswer:
 
     vectors: list[Any]
     indexes: list[Any]
-    took: Took
+    spent: CallUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +131,13 @@ class LlmClient:
         call = _Call(
             "chat", subject, prompt_version, request, max_output_tokens, max_attempts or self._policy.max_attempts
         )
-        (_, choice), took = await self._run(call, self._complete, _first_choice)
+        (_, choice), spent = await self._run(call, self._complete, _first_choice)
         content = choice.message.content
         return ChatAnswer(
             content=content if isinstance(content, str) else "",
             refused=bool(getattr(choice.message, "refusal", None)) or choice.finish_reason == "content_filter",
             cut=choice.finish_reason == "length",
-            took=took,
+            spent=spent,
         )
 
     async def embed(self, texts: Sequence[str], dimensions: int | None = None, subject: str = "") -> EmbeddingAnswer:
@@ -153,11 +153,11 @@ class LlmClient:
         if dimensions is not None:
             wanted["dimensions"] = dimensions
         call = _Call("embedding", subject, None, lambda _: wanted, 0, self._policy.max_attempts)
-        (_, rows), took = await self._run(call, self._embed, _rows)
+        (_, rows), spent = await self._run(call, self._embed, _rows)
         return EmbeddingAnswer(
             vectors=[getattr(row, "embedding", None) for row in rows],
             indexes=[getattr(row, "index", None) for row in rows],
-            took=took,
+            spent=spent,
         )
 
     async def _complete(self, **request: Any) -> Any:
@@ -188,26 +188,26 @@ class LlmClient:
 
     async def _run(
         self, call: _Call, send: Callable[..., Awaitable[Raw]], read: Callable[[Raw], Read]
-    ) -> tuple[Read, Took]:
+    ) -> tuple[Read, CallUsage]:
         """The answer of a call with all its attempts, recorded however it ends."""
         began, called_at = time.monotonic(), self._access.now()
         attempts: list[float] = []
         try:
-            answer, took = await self._attempts(call, send, read, attempts)
+            answer, spent = await self._attempts(call, send, read, attempts)
         except (LlmaError, asyncio.CancelledError) as error:
             if isinstance(error, ItemFailed):
                 self.circuit.failed(error)
             if attempts:
                 said = str(error) or "stopped"
-                self._record(call, called_at, Took(len(attempts), time.monotonic() - began), error=said)
+                self._record(call, called_at, CallUsage(len(attempts), time.monotonic() - began), error=said)
             raise
         self.circuit.answered()
-        self._record(call, called_at, took, answer)
-        return answer, took
+        self._record(call, called_at, spent, answer)
+        return answer, spent
 
     async def _attempts(
         self, call: _Call, send: Callable[..., Awaitable[Raw]], read: Callable[[Raw], Read], attempts: list[float]
-    ) -> tuple[Read, Took]:
+    ) -> tuple[Read, CallUsage]:
         first_sent_at: float | None = None
         while True:
             sent_at = await self._pace.enter()
@@ -233,7 +233,7 @@ class LlmClient:
 
     async def _attempt(
         self, call: _Call, send: Callable[..., Awaitable[Raw]], read: Callable[[Raw], Read], attempts: list[float]
-    ) -> tuple[Read, Took] | Transient:
+    ) -> tuple[Read, CallUsage] | Transient:
         """One attempt; refusals of the dialect do not count."""
         import openai
 
@@ -257,7 +257,7 @@ class LlmClient:
                 latency_s = time.monotonic() - attempts[-1]
                 usage = _usage(raw)
                 usd = self._meter.cost_usd(usage)
-                return read(raw), Took(len(attempts), latency_s, usage, usd)
+                return read(raw), CallUsage(len(attempts), latency_s, usage, usd)
             except (openai.APIError, ValueError, TimeoutError) as error:
                 failure = classify(error, self._model_setting)
                 if is_certainly_unpaid(error):
@@ -304,7 +304,7 @@ class LlmClient:
             raise error
 
     def _record(
-        self, call: _Call, called_at: datetime, took: Took, answer: Any = None, error: str | None = None
+        self, call: _Call, called_at: datetime, spent: CallUsage, answer: Any = None, error: str | None = None
     ) -> None:
         choice = answer[1] if call.kind == "chat" and answer is not None else None
         wanted = call.request(self._dialect) if self._access.is_content_recorded else {}
@@ -316,12 +316,12 @@ class LlmClient:
                 model=self._model,
                 provider=self._access.endpoint.provider,
                 subject=call.subject,
-                attempts=took.attempts,
-                latency_s=took.latency_s,
-                input_tokens=took.usage.input_tokens,
-                cached_input_tokens=took.usage.cached_tokens,
-                output_tokens=took.usage.output_tokens,
-                cost_usd=took.cost_usd,
+                attempts=spent.attempts,
+                latency_s=spent.latency_s,
+                input_tokens=spent.usage.input_tokens,
+                cached_input_tokens=spent.usage.cached_tokens,
+                output_tokens=spent.usage.output_tokens,
+                cost_usd=spent.cost_usd,
                 stop_reason=getattr(choice, "finish_reason", None),
                 error=error,
                 prompt_version=call.prompt_version,

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from llma_assets.embedding.embedder import EmbeddingRejected, Part, check_vectors, unit_rows
+from llma_assets.embedding.embedder import EmbeddedPart, EmbeddingRejected, check_vectors, unit_rows
 from llma_assets.errors import RetryLater
 from llma_assets.llm.access import Access
 from llma_assets.llm.client import LlmClient
@@ -80,7 +80,7 @@ class OpenAIEmbedder:
             vectors[list(places)] = rows
         return vectors
 
-    def parts(self, texts: Sequence[str], names: Sequence[str] = ()) -> Iterator[Part]:
+    def parts(self, texts: Sequence[str], names: Sequence[str] = ()) -> Iterator[EmbeddedPart]:
         """The same vectors, a call's worth at a time, in the order in which the calls are finished.
 
         Raises:

@@ -39,18 +39,18 @@ def fan_out(
     if first is None:
         return
     with BackgroundLoop() as loop:
-        talk = _Talk(do, loop, open_client())
+        calls = _CallsInFlight(do, loop, open_client())
         try:
-            talk.submit(first)
+            calls.submit(first)
             # A name that stays would keep this piece alive for the whole run.
             del first
-            talk.wait_for_first()
-            yield from _flow(source, talk, most)
+            calls.wait_for_first()
+            yield from _results(source, calls, most)
         finally:
-            talk.close()
+            calls.close()
 
 
-class _Talk(Generic[Work, Result]):
+class _CallsInFlight(Generic[Work, Result]):
     """Calls under way, and those that have come back."""
 
     def __init__(
@@ -88,31 +88,31 @@ class _Talk(Generic[Work, Result]):
         self._loop.run(self._client.close())
 
 
-def _flow(source: Iterator[Work], talk: _Talk[Work, Result], most: int) -> Iterator[Result]:
+def _results(source: Iterator[Work], calls: _CallsInFlight[Work, Result], most: int) -> Iterator[Result]:
     error: Exception | None = None
     is_exhausted = False
-    while talk.waiting or not is_exhausted:
-        if talk.waiting < most and not is_exhausted and not talk.has_finished():
+    while calls.waiting or not is_exhausted:
+        if calls.waiting < most and not is_exhausted and not calls.has_finished():
             try:
                 piece = next(source, None)
             except Exception as failure:
                 # What is under way is paid for, whatever became of the source.
                 error = error or failure
-                talk.stop(failure)
+                calls.stop(failure)
                 piece = None
             if piece is None:
                 is_exhausted = True
             else:
-                talk.submit(piece)
+                calls.submit(piece)
                 del piece
             continue
-        done = talk.next_finished()
+        done = calls.next_finished()
         try:
             result = done.result()
         except Exception as failure:
             if error is None:
                 error = failure
-                talk.stop(failure)
+                calls.stop(failure)
             is_exhausted = True
             continue
         yield result

@@ -14,7 +14,7 @@ from llma_assets.labeling.response import Name, read_names, same_titles
 from llma_assets.llm.access import Access
 from llma_assets.llm.answer import read_object
 from llma_assets.llm.background import BackgroundLoop
-from llma_assets.llm.client import ChatAnswer, LlmClient, Took
+from llma_assets.llm.client import CallUsage, ChatAnswer, LlmClient
 from llma_assets.llm.failures import ItemFailed
 from llma_assets.llm.fence import new_fence
 from llma_assets.llm.prompts import load_prompt
@@ -75,36 +75,39 @@ class OpenAILabeler:
             RetryLater: the time for this work is over.
         """
         named = named or {}
-        if all(one.cluster_id in named for one in evidence):
-            return [named[one.cluster_id] for one in evidence]
-        talk = _Talk(self._fence, self._prompt, evidence, subject, named)
+        if all(cluster.cluster_id in named for cluster in evidence):
+            return [named[cluster.cluster_id] for cluster in evidence]
+        state = _NamingState(self._fence, self._prompt, evidence, subject, named)
         with BackgroundLoop() as loop:
-            loop.run(self._ask(talk))
-        by_keywords = [one for one in label_by_keywords(evidence, named) if one.cluster_id not in named]
-        labels = [_label(one, talk.kept.get(one.cluster_id), talk.reasons.get(one.cluster_id)) for one in by_keywords]
+            loop.run(self._ask(state))
+        by_keywords = [label for label in label_by_keywords(evidence, named) if label.cluster_id not in named]
+        labels = [
+            _label(label, state.kept.get(label.cluster_id), state.reasons.get(label.cluster_id))
+            for label in by_keywords
+        ]
         # A keyword title may happen to be one that the model gave to a sibling; keyword titles among themselves differ.
         while clashing := _clashing(labels):
             labels = [
-                _label(one, None, Reason.INVALID_RESPONSE) if one.cluster_id in clashing else label
-                for one, label in zip(by_keywords, labels, strict=True)
+                _label(by_keyword, None, Reason.INVALID_RESPONSE) if by_keyword.cluster_id in clashing else label
+                for by_keyword, label in zip(by_keywords, labels, strict=True)
             ]
-        known = dict(named) | {one.cluster_id: one for one in _with_shares(labels, talk.took)}
-        return [known[one.cluster_id] for one in evidence]
+        known = dict(named) | {label.cluster_id: label for label in _with_shares(labels, state.spent)}
+        return [known[cluster.cluster_id] for cluster in evidence]
 
-    async def _ask(self, talk: "_Talk") -> None:
+    async def _ask(self, state: "_NamingState") -> None:
         """Names for one group of clusters after the other: each call knows the titles given so far."""
         client = LlmClient(self._access, self._model_name, MODEL_SETTING)
-        wanted = [one for one in talk.evidence if one.cluster_id not in talk.kept]
+        wanted = [cluster for cluster in state.evidence if cluster.cluster_id not in state.kept]
         count = math.ceil(len(wanted) / MAX_CLUSTERS_PER_CALL)
         try:
             for number in range(count):
-                await self._ask_group(client, talk, wanted[number::count])
+                await self._ask_group(client, state, wanted[number::count])
         finally:
             await client.close()
 
-    async def _ask_group(self, client: LlmClient, talk: "_Talk", group: Sequence[ClusterEvidence]) -> None:
-        fence = talk.fence()
-        messages = build_messages(talk.prompt, group, fence, talk.others(group))
+    async def _ask_group(self, client: LlmClient, state: "_NamingState", group: Sequence[ClusterEvidence]) -> None:
+        fence = state.fence()
+        messages = build_messages(state.prompt, group, fence, state.others(group))
         budget = min(_MAX_OUTPUT_TOKENS, _BASE_OUTPUT_TOKENS + _OUTPUT_TOKENS_PER_CLUSTER * len(group))
         left = self._access.policy.max_attempts
         reason = Reason.INVALID_RESPONSE
@@ -115,30 +118,30 @@ class OpenAILabeler:
                     SCHEMA_NAME,
                     label_schema(),
                     budget,
-                    subject=talk.subject,
+                    subject=state.subject,
                     prompt_version=PROMPT_VERSION,
                     max_attempts=max(1, left),
                 )
-                talk.took.append(answer.took)
-                left -= answer.took.attempts
+                state.spent.append(answer.spent)
+                left -= answer.spent.attempts
                 if answer.refused:
                     reason = Reason.REFUSED
                     break
-                talk.kept, problems = _read(answer, group, fence, talk.kept)
+                state.kept, problems = _read(answer, group, fence, state.kept)
                 if not problems:
                     return
                 log.warning("%s: %d of %d clusters not named: %s", self.model, len(problems), len(group), problems[0])
-                titles = "; ".join(name.title for name in talk.kept.values()) or "(none)"
+                titles = "; ".join(name.title for name in state.kept.values()) or "(none)"
                 messages = repair_messages(
-                    talk.prompt, messages, answer.content, {"problem": "\n".join(problems), "kept": titles}
+                    state.prompt, messages, answer.content, {"problem": "\n".join(problems), "kept": titles}
                 )
         except (ItemFailed, BudgetExhausted) as failed:
             log.warning("%s: %s", self.model, failed)
             reason = failed.outcome if isinstance(failed, ItemFailed) else Reason.BUDGET_EXHAUSTED
-        talk.reasons |= {one.cluster_id: reason for one in group if one.cluster_id not in talk.kept}
+        state.reasons |= {cluster.cluster_id: reason for cluster in group if cluster.cluster_id not in state.kept}
 
 
-class _Talk:
+class _NamingState:
     """The naming of one run's clusters as far as it is."""
 
     def __init__(
@@ -152,13 +155,13 @@ class _Talk:
         self.fence, self.prompt, self.evidence, self.subject = fence, prompt, evidence, subject
         self.kept = {cluster_id: Name(label.title, ()) for cluster_id, label in named.items()}
         self.reasons: dict[int, Reason] = {}
-        self.took: list[Took] = []
+        self.spent: list[CallUsage] = []
 
     def others(self, group: Sequence[ClusterEvidence]) -> list[tuple[ClusterEvidence, str | None]]:
         """Clusters that are not of the group, with their titles as far as they have one."""
-        ids = {one.cluster_id for one in group}
+        ids = {cluster.cluster_id for cluster in group}
         titles = {cluster_id: name.title for cluster_id, name in self.kept.items()}
-        return [(one, titles.get(one.cluster_id)) for one in self.evidence if one.cluster_id not in ids]
+        return [(cluster, titles.get(cluster.cluster_id)) for cluster in self.evidence if cluster.cluster_id not in ids]
 
 
 def _read(
@@ -188,13 +191,13 @@ def _label(by_keywords: Label, name: Name | None, reason: Reason | None) -> Labe
     return Label(by_keywords.cluster_id, name.title, description, "llm", by_keywords.keywords)
 
 
-def _with_shares(labels: list[Label], took: Sequence[Took]) -> list[Label]:
+def _with_shares(labels: list[Label], spent: Sequence[CallUsage]) -> list[Label]:
     """Labels with an even share each of what the calls took; the sums over the labels are those of the calls."""
-    if not took:
+    if not spent:
         return labels
-    reads = _shares(_total([one.usage.input_tokens for one in took]), len(labels))
-    writes = _shares(_total([one.usage.output_tokens for one in took]), len(labels))
-    cost = _total([one.cost_usd for one in took])
+    reads = _shares(_total([call.usage.input_tokens for call in spent]), len(labels))
+    writes = _shares(_total([call.usage.output_tokens for call in spent]), len(labels))
+    cost = _total([call.cost_usd for call in spent])
     each = None if cost is None else cost / len(labels)
     return [
         replace(label, input_tokens=read, output_tokens=written, cost_usd=each)
@@ -215,5 +218,5 @@ def _shares(total: int | None, count: int) -> Sequence[int | None]:
 
 def _clashing(labels: Sequence[Label]) -> set[int]:
     """Clusters named by the model whose title another cluster has too."""
-    same = set(same_titles({one.cluster_id: one.title for one in labels}))
-    return {one.cluster_id for one in labels if one.source == "llm" and one.cluster_id in same}
+    same = set(same_titles({label.cluster_id: label.title for label in labels}))
+    return {label.cluster_id for label in labels if label.source == "llm" and label.cluster_id in same}

@@ -184,7 +184,7 @@ def _amount(part: Any, above: int) -> float | None:
 
 
 def _of_length(rates: tuple[Rates, ...], input_tokens: int) -> Rates:
-    return [one for one in rates if input_tokens > one.above_input_tokens][-1]
+    return [rate for rate in rates if input_tokens > rate.above_input_tokens][-1]
 
 
 def _verified_on(comment: str | None) -> date | None:

@@ -148,17 +148,17 @@ class OpenAISummarizer:
     def _finished(
         self, item: ItemText, summary: Summary | None, reason: Reason | None, answers: list[ChatAnswer]
     ) -> SummaryOutcome:
-        took = [answer.took for answer in answers]
-        costs = [one.cost_usd for one in took]
+        spent = [answer.spent for answer in answers]
+        costs = [call.cost_usd for call in spent]
         return SummaryOutcome(
             key=item.key,
             summary=summary,
             reason=reason,
             text_repr_length=len(item.representation.text),
-            input_tokens=_total([one.usage.input_tokens for one in took]),
-            output_tokens=_total([one.usage.output_tokens for one in took]),
+            input_tokens=_total([call.usage.input_tokens for call in spent]),
+            output_tokens=_total([call.usage.output_tokens for call in spent]),
             cost_usd=None if None in costs or not costs else sum(filter(None, costs)),
-            latency_s=sum(one.latency_s for one in took) if took else None,
+            latency_s=sum(call.latency_s for call in spent) if spent else None,
         )
 
     def open_client(self) -> LlmClient:
@@ -182,7 +182,7 @@ def max_text_chars(settings: Settings, access: Access) -> int | None:
 
 
 def _attempts(answers: list[ChatAnswer]) -> int:
-    return sum(answer.took.attempts for answer in answers)
+    return sum(answer.spent.attempts for answer in answers)
 
 
 def _total(counts: list[int | None]) -> int | None:

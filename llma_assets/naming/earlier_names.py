@@ -59,19 +59,19 @@ class EarlierNames:
         Raises:
             PartitionMissing: the lineage of that day was not written, or is of other clusters.
         """
-        found = origins(*self.before(run), [one.cluster_id for one in evidence])
-        centroids = {one["cluster_id"]: one["centroid"] for one in run["clusters"]}
+        found = origins(*self.before(run), [cluster.cluster_id for cluster in evidence])
+        centroids = {cluster["cluster_id"]: cluster["centroid"] for cluster in run["clusters"]}
         names: dict[int, EarlierName] = {}
-        for one in evidence:
-            origin = found[one.cluster_id]
+        for cluster in evidence:
+            origin = found[cluster.cluster_id]
             first = _first_naming(origin)
             named = None if first is None else self._centroid(run["team_id"], *first)
-            cosine = cosine_of(centroids.get(one.cluster_id), named)
-            reason = name_reason(origin, one, cosine, self.model, self.prompt_version)
+            cosine = cosine_of(centroids.get(cluster.cluster_id), named)
+            reason = name_reason(origin, cluster, cosine, self.model, self.prompt_version)
             if reason == NameReason.KEPT:
-                names[one.cluster_id] = EarlierName(reason, origin.title, origin.label, first)
+                names[cluster.cluster_id] = EarlierName(reason, origin.title, origin.label, first)
             else:
-                names[one.cluster_id] = EarlierName(reason, origin.title)
+                names[cluster.cluster_id] = EarlierName(reason, origin.title)
         return names
 
     def before(self, run: ClusteringRunRow) -> tuple[Sequence[LineageEdgeRow], dict[int, ClusterLabelRow]]:
@@ -105,7 +105,7 @@ class EarlierNames:
             if self.lake.exists("cluster_assignments", team_day):
                 table = self.lake.read("cluster_assignments", team_day, ["clustering_run_id", "clusters"])
                 for row in table.filter(pc.equal(table["clustering_run_id"], run_id)).to_pylist():
-                    found = {one["cluster_id"]: one["centroid"] for one in row["clusters"]}
+                    found = {cluster["cluster_id"]: cluster["centroid"] for cluster in row["clusters"]}
             self._centroids[day, run_id] = found
         return self._centroids[day, run_id].get(cluster_id)
 

@@ -85,16 +85,18 @@ def name_themes(
     asked = 0
     if len(found) < len(members):
         ids, ranks = [item["cluster_id"] for item in run["items"]], [item["rank"] for item in run["items"]]
-        groups = [theme_of.get(one, NOISE) for one in ids]
+        groups = [theme_of.get(cluster_id, NOISE) for cluster_id in ids]
         below = {group: reason for group, reason in minimum.groups_below(groups).items() if group not in found}
         for number, (theme_id, reason) in enumerate(below.items(), start=1):
             found[theme_id] = _suppressed(run, suppressed_label(theme_id, reason, number, THEME_TITLE))
         evidence = build_theme_evidence(minimum.shared(items, groups), ids, ranks, theme_of)
-        evidence = [one for one in evidence if one.cluster_id not in below]
+        evidence = [theme for theme in evidence if theme.cluster_id not in below]
         members = {theme_id: of for theme_id, of in members.items() if theme_id not in below}
         several, asked = _name_several(labeler, run, evidence, members, before, earlier)
         found |= several
-    return NamedThemes({one: found[theme_id] for one, theme_id in theme_of.items() if theme_id in found}, asked)
+    return NamedThemes(
+        {cluster_id: found[theme_id] for cluster_id, theme_id in theme_of.items() if theme_id in found}, asked
+    )
 
 
 def _name_several(
@@ -106,7 +108,7 @@ def _name_several(
     earlier: EarlierNames,
 ) -> tuple[dict[int, ThemeColumns], int]:
     """What the labels say of each theme of several clusters, and how many of them were asked for."""
-    wanted = {one.cluster_id: one for one in evidence if len(members[one.cluster_id]) > 1}
+    wanted = {theme.cluster_id: theme for theme in evidence if len(members[theme.cluster_id]) > 1}
     standing = {theme_id: label_of(of[0], theme_id) for theme_id, of in members.items() if len(of) == 1}
     inner = [row for theme_id in wanted for row in members[theme_id]]
     standing |= {_FIRST_RESERVED - n: label_of(row, _FIRST_RESERVED - n) for n, row in enumerate(inner)}
@@ -117,13 +119,13 @@ def _name_several(
     again = without_clashes(standing | carried, again)
     subject = f"{run['clustering_run_id']}, themes"
     found: dict[int, ThemeColumns] = {}
-    for one, label in zip(evidence, labeler.label(evidence, subject, standing | carried | again), strict=True):
-        if one.cluster_id in again:
-            found[one.cluster_id] = answered[one.cluster_id]
-        elif one.cluster_id in carried:
-            found[one.cluster_id] = _carried(one, label, kept[one.cluster_id])
-        elif one.cluster_id in wanted:
-            found[one.cluster_id] = _new(labeler, run, one, label)
+    for theme, label in zip(evidence, labeler.label(evidence, subject, standing | carried | again), strict=True):
+        if theme.cluster_id in again:
+            found[theme.cluster_id] = answered[theme.cluster_id]
+        elif theme.cluster_id in carried:
+            found[theme.cluster_id] = _carried(theme, label, kept[theme.cluster_id])
+        elif theme.cluster_id in wanted:
+            found[theme.cluster_id] = _new(labeler, run, theme, label)
     return found, len(wanted) - len(carried) - len(again)
 
 
@@ -132,22 +134,22 @@ def _kept(
 ) -> dict[int, ThemeColumns]:
     """What they say of the earlier themes whose names stay."""
     edges, labels = earlier.before(run)
-    themed = {one: row for one, row in labels.items() if row["theme_naming"] is not None}
+    themed = {cluster_id: row for cluster_id, row in labels.items() if row["theme_naming"] is not None}
     of_theme = {row["theme_id"]: theme_columns(row) for row in themed.values()}
     same = same_themes(
         _theme_of(run),
-        {one["cluster_id"]: one["size"] for one in run["clusters"]},
-        {one: theme_id for one, row in themed.items() if (theme_id := row["theme_id"]) is not None},
-        {one: row["size"] for one, row in themed.items()},
+        {cluster["cluster_id"]: cluster["size"] for cluster in run["clusters"]},
+        {cluster_id: theme_id for cluster_id, row in themed.items() if (theme_id := row["theme_id"]) is not None},
+        {cluster_id: row["size"] for cluster_id, row in themed.items()},
         edges,
     )
     kept = {theme_id: of_theme[same[theme_id]] for theme_id in wanted if theme_id in same}
     asked = (labeler.model, labeler.prompt_version)
     return {
-        theme_id: one | {"theme_id": theme_id}
-        for theme_id, one in kept.items()
-        if one["theme_naming"] is not None
-        and keeps_theme_name(one["theme_title"] or "", one["theme_naming"], wanted[theme_id], *asked)
+        theme_id: columns | {"theme_id": theme_id}
+        for theme_id, columns in kept.items()
+        if columns["theme_naming"] is not None
+        and keeps_theme_name(columns["theme_title"] or "", columns["theme_naming"], wanted[theme_id], *asked)
     }
 
 

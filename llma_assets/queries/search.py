@@ -131,7 +131,7 @@ def newest_model(connection: Any, scope: Scope) -> Searched | None:
     if not rows:
         return None
     newest, *others = rows
-    return Searched(newest["model"], newest["dim"], newest["items"], {one["model"]: one["items"] for one in others})
+    return Searched(newest["model"], newest["dim"], newest["items"], {row["model"]: row["items"] for row in others})
 
 
 def question_vector(embedder: Embedder, searched: Searched, question: str) -> np.ndarray:

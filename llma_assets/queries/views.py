@@ -102,7 +102,7 @@ def _log_of(target: Path) -> Path:
 
 
 def _create_views(connection: Any, lake: Lake, settings: Settings) -> None:
-    for table, schema in ((one.name, one.schema) for one in TABLES.values()):
+    for table, schema in ((declared.name, declared.schema) for declared in TABLES.values()):
         # A file without rows, so that the view of a table that was never written is empty, not an error.
         lake.write_schema(f"{lake.root}/{table}/{_SCHEMA_FILE}", schema)
     for statement in _statements(lake, settings):

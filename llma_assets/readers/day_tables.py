@@ -51,7 +51,7 @@ def clusters_table(
         measured = {row["cluster_id"]: row for row in key.rows(metrics) if row["kind"] == MetricsKind.CLUSTER}
         before = {edge["cluster_id"]: edge for edge in key.rows(edges) if edge["change"] == Change.KEPT}
         came = {edge["cluster_id"]: edge["change"] for edge in key.rows(edges)}
-        for label in sorted(key.rows(labels), key=lambda one: (one["cluster_id"] == NOISE, -one["size"])):
+        for label in sorted(key.rows(labels), key=lambda row: (row["cluster_id"] == NOISE, -row["size"])):
             cluster_id = label["cluster_id"]
             figures, kept = measured.get(cluster_id), before.get(cluster_id)
             rate = figures["error_rate"] if figures else None

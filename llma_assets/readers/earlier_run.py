@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from llma_assets.clustering.anchors import Anchors
-from llma_assets.clustering.holding import Earlier
+from llma_assets.clustering.reconciliation import EarlierLabels
 from llma_assets.clustering.result import ALGORITHM_VERSION, UNSEEN, ClusteringParams
 from llma_assets.emission.identity import clustering_run_id
 from llma_assets.lake import Lake
@@ -25,13 +25,13 @@ _COLUMNS += ["items_learned", "params", "items"]
 class EarlierClusters:
     """Clusters of an earlier run, and which run that was."""
 
-    found: Earlier
+    found: EarlierLabels
     clustering_run_id: str
     content_hash: str
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class EarlierRuns:
     """What was there before a clustering run.
 
     Attributes:
@@ -43,7 +43,7 @@ class Before:
     clusters: EarlierClusters | None = None
 
 
-def look_back(
+def read_earlier_runs(
     lake: Lake,
     window: Sequence[TeamDay],
     run: ClusteringRunRow,
@@ -51,7 +51,7 @@ def look_back(
     model: str,
     item_ids: Sequence[str],
     learned: int,
-) -> Before:
+) -> EarlierRuns:
     """Ask the runs of the same job over vectors of the same model, on the days of the window before its last.
 
     Clusters are taken of the newest run by the same method, version and smallest size that is no trial under a label
@@ -66,11 +66,11 @@ def look_back(
         if places is None:
             places = _places(items, item_ids)
         if _is_like(row, day, params):
-            found = Earlier(_labels(items, item_ids), row["items_learned"] or 0)
-            if found.knew_enough(learned):
+            found = EarlierLabels(_labels(items, item_ids), row["items_learned"] or 0)
+            if found.is_comparable(learned):
                 clusters = EarlierClusters(found, row["clustering_run_id"], row["content_hash"])
                 break
-    return Before(places, clusters)
+    return EarlierRuns(places, clusters)
 
 
 def _earlier(

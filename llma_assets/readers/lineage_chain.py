@@ -67,7 +67,7 @@ def lineages(lake: Lake, run: ClusteringRunRow, max_runs: int = MAX_RUNS) -> dic
 
 
 @dataclass(frozen=True, slots=True)
-class PassedRun:
+class LineageRun:
     """A run on the way back from another one.
 
     Attributes:
@@ -79,28 +79,28 @@ class PassedRun:
     lineage_of: dict[int, tuple[str | None, date | None]] = field(default_factory=dict)
 
 
-def way_back(lake: Lake, run: ClusteringRunRow, since: date, max_runs: int = MAX_RUNS) -> list[PassedRun]:
+def lineage_history(lake: Lake, run: ClusteringRunRow, since: date, max_runs: int = MAX_RUNS) -> list[LineageRun]:
     """`run`, the run that it was compared with, and those before that one which are not older than `since`.
 
     The way is walked once for all of them, as far back as one of their clusters was kept.
     """
-    passed: list[PassedRun] = []
-    # Where the cluster of a passed run, by its place in `passed`, was in the run at hand.
+    history: list[LineageRun] = []
+    # Where the cluster of a passed run, by its place in `history`, was in the run at hand.
     open_ends: dict[tuple[int, int], int] = {}
     for number, (key, edges) in enumerate(_runs_back(lake, run)):
         run_id, day = key.clustering_run_id, key.team_day.day
-        is_passed = number <= 1 or day >= since
-        if is_passed:
-            passed.append(PassedRun(key))
+        is_wanted = number <= 1 or day >= since
+        if is_wanted:
+            history.append(LineageRun(key))
             ids = {edge["cluster_id"] for edge in edges if edge["cluster_id"] is not None}
-            open_ends |= {(len(passed) - 1, cluster_id): cluster_id for cluster_id in ids}
+            open_ends |= {(len(history) - 1, cluster_id): cluster_id for cluster_id in ids}
         before = _kept(edges)
         for (place, cluster_id), end in open_ends.items():
-            passed[place].lineage_of[cluster_id] = (None, None) if end in before else (lineage_id(run_id, end), day)
+            history[place].lineage_of[cluster_id] = (None, None) if end in before else (lineage_id(run_id, end), day)
         open_ends = {place: before[end] for place, end in open_ends.items() if end in before}
-        if number + 1 >= max_runs or not (open_ends or is_passed):
+        if number + 1 >= max_runs or not (open_ends or is_wanted):
             break
-    return passed
+    return history
 
 
 def _runs_back(lake: Lake, run: ClusteringRunRow) -> Iterator[tuple[RunKey, Sequence[LineageEdgeRow]]]:

@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 from llma_assets.clustering.result import NOISE
 from llma_assets.emission.run_metrics import FIGURES, metrics_rows, with_common_names
 from llma_assets.errors import PartitionMissing
-from llma_assets.explorer.groups import Since, Snapshot
+from llma_assets.explorer.groups import LineageStart, PastRun
 from llma_assets.explorer.report import RunData
 from llma_assets.labeling.suppression import meets_minimum
 from llma_assets.lake import Lake
 from llma_assets.lineage.identity import lineage_id
 from llma_assets.readers.cluster_names import ClusterNames
-from llma_assets.readers.lineage_chain import PassedRun, way_back
+from llma_assets.readers.lineage_chain import LineageRun, lineage_history
 from llma_assets.readers.run_rows import RunKey, rows_of_run
 from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS, ClusteringRunRow
 from llma_assets.tables.cluster_labels import ClusterLabelRow
@@ -35,7 +35,7 @@ SUMMARY_COLUMNS = [
     *("text_repr_length", "event_count"),
     *(name for name in FIGURES if name not in ("level", "item_id")),
 ]
-_SNAPSHOT = ["items_analyzed", "items_noise", "clusters"]
+_PAST_RUN = ["items_analyzed", "items_noise", "clusters"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +76,14 @@ class ReportRows:
         summaries = summaries.filter(pc.is_in(summaries["item_id"], wanted))
         of_item = {row["item_id"]: self._redacted_summary(row) for row in TRACE_SUMMARIES.rows(summaries)}
         of_item = with_common_names(run, of_item, self.min_users)
-        passed = way_back(self.lake, run, team_day.day - timedelta(days=TREND_DAYS - 1))
+        history = lineage_history(self.lake, run, team_day.day - timedelta(days=TREND_DAYS - 1))
         return RunData(
             run=run,
             labels={row["cluster_id"]: self._redacted_label(row) for row in labels},
             metrics={_key(row): row for row in metrics_rows(run, of_item)},
             edges=edges,
             summaries=of_item,
-            history=[self._snapshot(one) for one in passed],
+            history=[self._past_run(past) for past in history],
             warnings=list(self.findings(run)),
         )
 
@@ -91,24 +91,24 @@ class ReportRows:
     def _names(self) -> ClusterNames:
         return ClusterNames(self.lake, self.min_users)
 
-    def _snapshot(self, passed: PassedRun) -> Snapshot:
-        run_id, day = passed.run.clustering_run_id, passed.run.team_day
-        runs = rows_of_run(self.lake, CLUSTER_ASSIGNMENTS, passed.run, _SNAPSHOT)
+    def _past_run(self, history: LineageRun) -> PastRun:
+        run_id, day = history.run.clustering_run_id, history.run.team_day
+        runs = rows_of_run(self.lake, CLUSTER_ASSIGNMENTS, history.run, _PAST_RUN)
         if not runs:
             raise PartitionMissing(f"cluster_assignments {day} holds other clusters than it did; run it again")
         (run,) = runs
-        metrics = rows_of_run(self.lake, CLUSTER_METRICS, passed.run)
-        sizes = {one["cluster_id"]: one["size"] for one in run["clusters"]}
+        metrics = rows_of_run(self.lake, CLUSTER_METRICS, history.run)
+        sizes = {cluster["cluster_id"]: cluster["size"] for cluster in run["clusters"]}
         if run["items_noise"]:
             sizes[NOISE] = run["items_noise"]
         own = {c: (lineage_id(run_id, c), day.day) for c in sizes if c != NOISE}
-        return Snapshot(
+        return PastRun(
             run_id=run_id,
             day=day.day,
             items=run["items_analyzed"],
             sizes=sizes,
-            titles={row["cluster_id"]: self._clean(row["title"]) for row in self._names.meeting_minimum(passed.run)},
-            since={c: Since(*since) for c, since in (own | passed.lineage_of).items()},
+            titles={row["cluster_id"]: self._clean(row["title"]) for row in self._names.meeting_minimum(history.run)},
+            since={c: LineageStart(*since) for c, since in (own | history.lineage_of).items()},
             metrics={
                 c: row for row in metrics if row["kind"] == MetricsKind.CLUSTER and (c := row["cluster_id"]) is not None
             },

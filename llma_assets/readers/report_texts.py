@@ -62,9 +62,9 @@ class ItemTexts:
             first_day, last_day: of the window in which the items begin.
         """
         of_trace: dict[str, list[WantedText]] = {}
-        for one in wanted:
-            of_trace.setdefault(one.trace_id, []).append(one)
-        found: dict[Key, Any] = {one.key: Omitted.GONE for one in wanted}
+        for text in wanted:
+            of_trace.setdefault(text.trace_id, []).append(text)
+        found: dict[Key, Any] = {text.key: Omitted.GONE for text in wanted}
         end = last_day.day + timedelta(days=DAYS_AFTER)
         for events in self.source.traces(first_day, sorted(of_trace), end):
             items = of_trace[events[0].trace_id]

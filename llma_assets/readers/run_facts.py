@@ -58,16 +58,16 @@ def _facts(
         days[item["cluster_id"]][item["trace_timestamp"].date()] += 1
     clusters = tuple(
         ClusterFacts(
-            cluster_id=one["cluster_id"],
-            lineage_id=known[one["cluster_id"]]["lineage_id"],
-            first_seen=known[one["cluster_id"]]["first_seen"],
-            is_new_topic=known[one["cluster_id"]]["is_new_topic"],
-            title=titles[one["cluster_id"]],
-            size=one["size"],
-            items_by_day=dict(days[one["cluster_id"]]),
-            error_count=errors[one["cluster_id"]],
+            cluster_id=cluster["cluster_id"],
+            lineage_id=known[cluster["cluster_id"]]["lineage_id"],
+            first_seen=known[cluster["cluster_id"]]["first_seen"],
+            is_new_topic=known[cluster["cluster_id"]]["is_new_topic"],
+            title=titles[cluster["cluster_id"]],
+            size=cluster["size"],
+            items_by_day=dict(days[cluster["cluster_id"]]),
+            error_count=errors[cluster["cluster_id"]],
         )
-        for one in run["clusters"]
+        for cluster in run["clusters"]
     )
     return RunFacts(
         team=run["team_id"],
@@ -95,8 +95,8 @@ def drift_of(lake: Lake, run: ClusteringRunRow) -> Drift | None:
         return None
     (earlier,) = found
     return drift(
-        {one["cluster_id"]: one["size"] for one in run["clusters"]},
-        {one["cluster_id"]: one["size"] for one in earlier["clusters"]},
+        {cluster["cluster_id"]: cluster["size"] for cluster in run["clusters"]},
+        {cluster["cluster_id"]: cluster["size"] for cluster in earlier["clusters"]},
         run["items_noise"],
         earlier["items_noise"],
         [(edge["cluster_id"], edge["earlier_cluster_id"]) for edge in edges],

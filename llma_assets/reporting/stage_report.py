@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from llma_assets.lake import Written
+from llma_assets.lake import WriteResult
 from llma_assets.team_day import TeamDay
 
 
@@ -28,7 +28,7 @@ class StageReport:
     """
 
     team_day: TeamDay
-    written: Written
+    written: WriteResult
     rows_in: int
     items: int
     counts: dict[str, int]

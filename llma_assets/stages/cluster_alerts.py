@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from llma_assets.findings.cluster_rules import Limits, cluster_findings
+from llma_assets.findings.cluster_rules import AlertLimits, cluster_findings
 from llma_assets.findings.coverage import coverage_findings
 from llma_assets.findings.drift import drift_findings
 from llma_assets.findings.finding import Finding, Kind
@@ -59,12 +59,14 @@ class FindAlerts:
         with self.lake.lock(TABLE, team_day):
             version = self.lake.source_version("cluster_assignments", team_day) or ""
             runs = runs_with_items(self.lake.read("cluster_assignments", team_day))
-            found = sorted(self._findings(team_day, runs), key=lambda one: (one.kind, one.level or "", one.subject))
+            found = sorted(
+                self._findings(team_day, runs), key=lambda finding: (finding.kind, finding.level or "", finding.subject)
+            )
             least = self.settings.min_users_per_cluster or None
             rows = [row_of(finding) | {"min_users": least} for finding in self._dated(team_day, found)]
             table = CLUSTER_ALERTS.arrow(rows)
             written = self.lake.write(TABLE, team_day, table, version)
-        counts = Counter(str(one.kind) for one in found)
+        counts = Counter(str(finding.kind) for finding in found)
         self.log.info("%s: %s", team_day, ", ".join(f"{n} {kind}" for kind, n in counts.items()) or "no findings")
         return StageReport(
             team_day=team_day,
@@ -107,8 +109,10 @@ class FindAlerts:
             for row in self.lake.read_days(TABLE, [day], ["kind", "subject", "since"]).to_pylist():
                 known.setdefault((row["kind"], row["subject"]), row["since"])
         return [
-            one if one.kind in _DATED else replace(one, since=known.get((str(one.kind), one.subject), one.since))
-            for one in found
+            finding
+            if finding.kind in _DATED
+            else replace(finding, since=known.get((str(finding.kind), finding.subject), finding.since))
+            for finding in found
         ]
 
 
@@ -143,9 +147,9 @@ def gap_today(lake: Lake, team: str, settings: Settings, now: datetime) -> Findi
     return None if first is None else gap_finding(team, day, first, day, shown.items(day))
 
 
-def limits_of(settings: Settings) -> Limits:
+def limits_of(settings: Settings) -> AlertLimits:
     """The limits that the settings name."""
-    return Limits(
+    return AlertLimits(
         new_items=settings.alert_new_items,
         growth=settings.alert_growth,
         error_rate=settings.alert_error_rate,
@@ -154,21 +158,21 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def row_of(one: Finding) -> ClusterAlertRow:
+def row_of(finding: Finding) -> ClusterAlertRow:
     """The row of a finding in the table `cluster_alerts`."""
     return {
-        "team_id": one.team,
-        "date": one.day,
-        "alert_id": one.alert_id,
-        "kind": str(one.kind),
-        "subject": one.subject,
-        "since": one.since,
-        "level": one.level,
-        "clustering_run_id": one.clustering_run_id,
-        "cluster_id": one.cluster_id,
-        "lineage_id": one.lineage_id,
-        "title": one.title,
-        "text": one.text,
-        "figures": json.dumps(one.figures, sort_keys=True),
+        "team_id": finding.team,
+        "date": finding.day,
+        "alert_id": finding.alert_id,
+        "kind": str(finding.kind),
+        "subject": finding.subject,
+        "since": finding.since,
+        "level": finding.level,
+        "clustering_run_id": finding.clustering_run_id,
+        "cluster_id": finding.cluster_id,
+        "lineage_id": finding.lineage_id,
+        "title": finding.title,
+        "text": finding.text,
+        "figures": json.dumps(finding.figures, sort_keys=True),
         "min_users": None,
     }

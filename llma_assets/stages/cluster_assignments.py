@@ -18,7 +18,7 @@ from llma_assets.clustering_jobs import ClusteringJob, enabled_jobs
 from llma_assets.emission.identity import clustering_run_id, seed_of
 from llma_assets.errors import InputRejected, PartitionMissing
 from llma_assets.lake import Lake
-from llma_assets.readers.earlier_run import EarlierClusters, look_back
+from llma_assets.readers.earlier_run import EarlierClusters, read_earlier_runs
 from llma_assets.readers.job_items import items_of_jobs
 from llma_assets.readers.matrix import to_matrix
 from llma_assets.reporting.stage_report import StageReport
@@ -144,7 +144,7 @@ class ClusterWindow:
         run_id, ids = row["clustering_run_id"], items["item_id"].to_pylist()
         learned = np.array(sample_by_day(ids, items["date"].to_pylist(), self.max_samples, _sample_seed(team_day, job)))
         self.log.info("%s: clustering %d items by %s, learning from %d", run_id, len(ids), params.method, learned.sum())
-        before = look_back(self.lake, window, row, params, items["model"][0].as_py(), ids, int(learned.sum()))
+        before = read_earlier_runs(self.lake, window, row, params, items["model"][0].as_py(), ids, int(learned.sum()))
         earlier = before.clusters if self.hold_clusters and params.method == "hdbscan" else None
         found = None if earlier is None else earlier.found
         result = cluster(to_matrix(items["embedding"]), params, learned, before.places, found)
@@ -232,17 +232,17 @@ class ClusterWindow:
             "ladder": [cast("LadderStepRow", asdict(step)) for step in result.steps],
             "clusters": [
                 {
-                    "cluster_id": one.cluster_id,
-                    "size": one.size,
-                    "centroid": one.centroid.tolist(),
-                    "centroid_x": one.centroid_xy[0],
-                    "centroid_y": one.centroid_xy[1],
-                    "exemplars": [ids[row] for row in one.exemplars],
-                    "persistence": one.persistence,
-                    "silhouette": one.silhouette,
-                    "theme_id": one.theme_id,
+                    "cluster_id": group.cluster_id,
+                    "size": group.size,
+                    "centroid": group.centroid.tolist(),
+                    "centroid_x": group.centroid_xy[0],
+                    "centroid_y": group.centroid_xy[1],
+                    "exemplars": [ids[row] for row in group.exemplars],
+                    "persistence": group.persistence,
+                    "silhouette": group.silhouette,
+                    "theme_id": group.theme_id,
                 }
-                for one in result.clusters
+                for group in result.clusters
             ],
             "items": _item_rows(result, items),
         }

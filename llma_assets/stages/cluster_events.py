@@ -57,7 +57,7 @@ class EmitEvents:
             rows: list[ClusterEventRow] = []
             for run in runs:
                 key = RunKey.of(run)
-                named = {one["cluster_id"]: one for one in key.rows(labels)}
+                named = {label["cluster_id"]: label for label in key.rows(labels)}
                 if not named:
                     raise PartitionMissing(f"cluster_labels {team_day} name other clusters; run cluster_labels first")
                 measured = key.rows(metrics)

@@ -74,7 +74,7 @@ class LabelClusters:
             kept = self._kept(team_day, checkpoint)
             earlier = EarlierNames(self.lake, self.labeler.model, self.labeler.prompt_version, self.min_users)
             named = [self._label_run(run, summaries, kept, checkpoint, earlier) for run in runs]
-            rows = [row for one in named for row in one.rows]
+            rows = [row for run_labels in named for row in run_labels.rows]
             table = CLUSTER_LABELS.arrow(rows)
             left = sum(not (is_settled(row) and is_settled(row["theme_naming"] or row)) for row in rows)
             if left:
@@ -82,7 +82,7 @@ class LabelClusters:
             written = self.lake.write(TABLE, team_day, table, version)
             checkpoint.clear()
         reasons = Counter(str(row["name_reason"]) for row in rows)
-        themes = [naming for one in named for naming in one.themes]
+        themes = [naming for run_labels in named for naming in run_labels.themes]
         paid = [*rows, *themes]
         drawn = sorted(runs, key=lambda run: (-run["items_analyzed"], run["level"] != Level.TRACE))
         return StageReport(
@@ -93,15 +93,15 @@ class LabelClusters:
             counts={source: sum(row["source"] == source for row in rows) for source in ("llm", "keywords", "fixed")},
             empty_reason=None if rows else "no clustering run of this day has items",
             figures={
-                "cache_hits": sum(one.reused for one in named),
+                "cache_hits": sum(run_labels.reused for run_labels in named),
                 "names_kept": sum(row["name_reason"] == NameReason.KEPT for row in rows),
                 "name_reasons": ", ".join(f"{reason} {n}" for reason, n in sorted(reasons.items())) or None,
                 "clusters_suppressed": sum(is_suppressed(row) for row in rows),
                 "themes": len(themes),
                 "themes_named_by_model": sum(naming["source"] == "llm" for naming in themes),
-                "llm_cost_usd": sum(one["cost_usd"] or 0 for one in paid),
-                "llm_input_tokens": sum(one["input_tokens"] or 0 for one in paid),
-                "llm_output_tokens": sum(one["output_tokens"] or 0 for one in paid),
+                "llm_cost_usd": sum(naming["cost_usd"] or 0 for naming in paid),
+                "llm_input_tokens": sum(naming["input_tokens"] or 0 for naming in paid),
+                "llm_output_tokens": sum(naming["output_tokens"] or 0 for naming in paid),
                 "is_partial": int(left > 0),
                 "maps_left_out": ", ".join(run["clustering_run_id"] for run in drawn[MAX_MAPS:]) or None,
                 "duration_s": round(time.monotonic() - started, 3),
@@ -133,7 +133,7 @@ class LabelClusters:
         kept: dict[str, list[ClusterLabelRow]],
         checkpoint: Checkpoint,
         earlier_names: EarlierNames,
-    ) -> "_Named":
+    ) -> "_RunLabels":
         of_level = summaries.filter(pc.equal(summaries["level"], run["level"]))
         known = {row["item_id"]: row for row in TRACE_SUMMARIES.rows(of_level)}
         summaries_of = [known.get(item["item_id"], TRACE_SUMMARIES.blank()) for item in run["items"]]
@@ -154,7 +154,7 @@ class LabelClusters:
         rows = [themes.on(row) for row in rows]
         if self.labeler.model is not None and themes.asked:
             checkpoint.append(rows)
-        return _Named(rows, reused, themes.namings())
+        return _RunLabels(rows, reused, themes.namings())
 
     def _name_clusters(
         self,
@@ -167,21 +167,23 @@ class LabelClusters:
         """A row for each cluster, and those that were not asked for."""
         ids = [item["cluster_id"] for item in run["items"]]
         below = minimum.groups_below(ids)
-        evidence = [one for one in build_evidence(minimum.shared(items, ids), ids) if one.cluster_id not in below]
+        evidence = [
+            cluster for cluster in build_evidence(minimum.shared(items, ids), ids) if cluster.cluster_id not in below
+        ]
         names = earlier_names.of(run, evidence)
-        carried = {c: label_of(one.row, c) for c, one in names.items() if one.row is not None}
+        carried = {c: label_of(name.row, c) for c, name in names.items() if name.row is not None}
         answered = self._answered(before, evidence, run, set(carried))
         named = carried | without_clashes(carried, {c: label_of(row, c) for c, row in answered.items()})
         labels = self.labeler.label(evidence, run["clustering_run_id"], named)
         rows = []
-        for one, label in zip(evidence, labels, strict=True):
-            name = names[one.cluster_id]
-            if one.cluster_id in named and one.cluster_id in answered:
-                row = answered[one.cluster_id]
+        for cluster, label in zip(evidence, labels, strict=True):
+            name = names[cluster.cluster_id]
+            if cluster.cluster_id in named and cluster.cluster_id in answered:
+                row = answered[cluster.cluster_id]
             elif name.row is not None:
-                row = self._carried_row(run, one, label, name)
+                row = self._carried_row(run, cluster, label, name)
             else:
-                row = self._row(run, one, label)
+                row = self._row(run, cluster, label)
             rows.append(row | {"name_reason": name.reason, "previous_title": name.previous_title})
         rows = sorted([*rows, *self._suppressed_rows(run, below)], key=lambda row: row["cluster_id"])
         if run["items_noise"]:
@@ -202,7 +204,7 @@ class LabelClusters:
 
     def _suppressed_rows(self, run: ClusteringRunRow, below: dict[int, str]) -> list[ClusterLabelRow]:
         """Rows of the clusters of too few users: a fixed title, and nothing of what their items say."""
-        sizes = {one["cluster_id"]: one["size"] for one in run["clusters"]}
+        sizes = {cluster["cluster_id"]: cluster["size"] for cluster in run["clusters"]}
         return [
             self._row(run, ClusterEvidence(one, sizes[one], ()), suppressed_label(one, reason, number))
             | {"name_reason": NameReason.TOO_FEW_USERS}
@@ -220,7 +222,7 @@ class LabelClusters:
             or any(row["content_hash"] != run["content_hash"] for row in rows)
         ):
             return {}
-        shown = {one.cluster_id: as_json(one) for one in evidence}
+        shown = {cluster.cluster_id: as_json(cluster) for cluster in evidence}
         return {
             row["cluster_id"]: row
             for row in rows
@@ -279,7 +281,7 @@ class LabelClusters:
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
+class _RunLabels:
     """The label rows of one clustering run, how many of them were there before, and how its themes were named."""
 
     rows: list[ClusterLabelRow]

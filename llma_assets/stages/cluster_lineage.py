@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from llma_assets.lake import Lake, Written
+from llma_assets.lake import Lake, WriteResult
 from llma_assets.lineage.edge import Change, Edge, Unmatched
 from llma_assets.lineage.identity import ComparedRun, RunKind, earlier_run
-from llma_assets.lineage.match import Snapshot, all_born, match
+from llma_assets.lineage.match import ClusterMembership, all_born, match
 from llma_assets.readers.run_rows import runs_with_items
 from llma_assets.reporting.stage_report import StageReport, count_outcomes
 from llma_assets.stages.declaration import Days, Job, Stage
@@ -48,10 +48,10 @@ class MatchClusters:
         started = time.monotonic()
         with self.lake.lock(TABLE, team_day):
             table, written = self._write(team_day, self._pairs(team_day))
-        mended = [day for day in self._later(team_day) if self._mend(day)]
+        matched_again = [day for day in self._later(team_day) if self._match_again(day)]
         counts = Counter(table["change"].to_pylist())
         self.log.info("%s: %s", team_day, ", ".join(f"{n} {change}" for change, n in counts.items()) or "no clusters")
-        for day in mended:
+        for day in matched_again:
             self.log.info("%s: matched again, as %s is now the run before it", day, team_day.day)
         return StageReport(
             team_day=team_day,
@@ -62,7 +62,7 @@ class MatchClusters:
             counts=count_outcomes(table["change"].to_pylist(), table["reason"].to_pylist()),
             empty_reason=None if table.num_rows else "no clustering run of this day has items",
             figures={str(change): counts[change] for change in Change if change != Change.NO_CLUSTERS}
-            | {"later_days_matched_again": len(mended), "duration_s": round(time.monotonic() - started, 3)},
+            | {"later_days_matched_again": len(matched_again), "duration_s": round(time.monotonic() - started, 3)},
             preview=table.select(
                 ["level", "change", "cluster_id", "earlier_cluster_id", "jaccard", "earlier_date", "reason"]
             ),
@@ -83,17 +83,17 @@ class MatchClusters:
 
     def _write(
         self, team_day: TeamDay, pairs: "Sequence[tuple[ComparedRun, ComparedRun | Unmatched]]"
-    ) -> tuple[pa.Table, Written]:
+    ) -> tuple[pa.Table, WriteResult]:
         rows = [row for run, earlier in pairs for row in self._rows(team_day, run, earlier)]
         table = CLUSTER_LINEAGE.arrow(rows)
         return table, self.lake.write(TABLE, team_day, table, _version(pairs))
 
     def _rows(self, team_day: TeamDay, run: ComparedRun, earlier: ComparedRun | Unmatched) -> list[LineageEdgeRow]:
-        later, sizes = _snapshot(self.lake, team_day, run)
+        later, sizes = _membership(self.lake, team_day, run)
         earlier_sizes: dict[int, int] = {}
         known: dict[str, Any] = {}
         if isinstance(earlier, ComparedRun):
-            before, earlier_sizes = _snapshot(self.lake, TeamDay(team_day.team, earlier.day), earlier)
+            before, earlier_sizes = _membership(self.lake, TeamDay(team_day.team, earlier.day), earlier)
             edges = match(later, before)
             known = {
                 "earlier_clustering_run_id": earlier.clustering_run_id,
@@ -129,7 +129,7 @@ class MatchClusters:
         ]
         return [day for day in days if self.lake.exists("cluster_assignments", day)]
 
-    def _mend(self, team_day: TeamDay) -> bool:
+    def _match_again(self, team_day: TeamDay) -> bool:
         """Match a later day again if it was matched with other clusters than it would be now.
 
         So the same clusters end with the same edges, in whatever order they were made. The lock comes first: whoever
@@ -172,7 +172,7 @@ def _compared_runs(lake: Lake, team_day: TeamDay) -> list[ComparedRun]:
     ]
 
 
-def _snapshot(lake: Lake, team_day: TeamDay, run: ComparedRun) -> tuple[Snapshot, dict[int, int]]:
+def _membership(lake: Lake, team_day: TeamDay, run: ComparedRun) -> tuple[ClusterMembership, dict[int, int]]:
     """The clusters of a run as they are matched, and their sizes."""
     table = lake.read("cluster_assignments", team_day, ["clustering_run_id", "clusters", "items"])
     row = table.filter(pc.equal(table["clustering_run_id"], run.clustering_run_id))
@@ -182,4 +182,4 @@ def _snapshot(lake: Lake, team_day: TeamDay, run: ComparedRun) -> tuple[Snapshot
     ids, sizes = clusters.field("cluster_id").to_pylist(), clusters.field("size").to_pylist()
     flat = clusters.field("centroid").flatten().to_numpy(zero_copy_only=False)
     centroids = np.asarray(flat, np.float32).reshape(len(ids), -1) if ids else np.empty((0, 0), np.float32)
-    return Snapshot(cluster_of, dict(zip(ids, centroids, strict=True))), dict(zip(ids, sizes, strict=True))
+    return ClusterMembership(cluster_of, dict(zip(ids, centroids, strict=True))), dict(zip(ids, sizes, strict=True))

@@ -38,7 +38,7 @@ STAGE = Stage(CLUSTER_REPORT, Job.CLUSTER, reads={"cluster_events": Days.SAME}, 
 _ITEMS_SHARE = 0.6
 _NO_SUMMARY = TRACE_SUMMARIES.blank()
 
-Place = tuple[int, int]
+ItemPosition = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,15 +162,15 @@ class _PageBuilder:
     ):
         self._team_day, self._skipped = team_day, skipped
         self._content, self._max_bytes, self._texts = content, max_bytes, texts
-        self._items_of_day = sum(one.run["items_analyzed"] for one in data)
+        self._items_of_day = sum(run_data.run["items_analyzed"] for run_data in data)
         self._data = data = shortened(data, self._size_without_items, max_bytes)
-        orders = [cluster_order(one.run) for one in data]
-        self._items = [in_order(one.run, order) for one, order in zip(data, orders, strict=True)]
+        orders = [cluster_order(run_data.run) for run_data in data]
+        self._items = [in_order(run_data.run, order) for run_data, order in zip(data, orders, strict=True)]
         # Run and place of each item, the most important first; each run has its part of every stretch.
         ranked: list[tuple[float, int, int]] = []
         for n, (items, order) in enumerate(zip(self._items, orders, strict=True)):
             ranked += [(k / len(items), n, place) for k, place in enumerate(by_importance(items, order))]
-        self._order: list[Place] = [(n, place) for _, n, place in sorted(ranked)]
+        self._order: list[ItemPosition] = [(n, place) for _, n, place in sorted(ranked)]
 
     def build(self) -> Page:
         """The page."""
@@ -187,7 +187,7 @@ class _PageBuilder:
         html = render_page(self._document(shown, told), packed.chunks)
         return Page(html, self._items_of_day, len(shown), len(told), packed.whole, packed.excerpts)
 
-    def _shown(self) -> list[Place]:
+    def _shown(self) -> list[ItemPosition]:
         """The items that are in the file: all, or as many as its share for them has room for."""
         shown = self._order
         empty = self._size_without_items(self._data)
@@ -197,30 +197,30 @@ class _PageBuilder:
         return shown
 
     def _size_without_items(self, data: Sequence[RunData]) -> int:
-        runs = [run_document(one, [], [], self._content) for one in data]
+        runs = [run_document(run_data, [], [], self._content) for run_data in data]
         return len(render_page(self._report(runs), []))
 
-    def _document(self, shown: Sequence[Place], told: Sequence[Place]) -> Json:
+    def _document(self, shown: Sequence[ItemPosition], told: Sequence[ItemPosition]) -> Json:
         detail_at = {place: packing.place_of(number) for number, place in enumerate(told)}
         in_run: list[list[int]] = [[] for _ in self._data]
         for n, place in shown:
             in_run[n].append(place)
         runs = []
-        for n, one in enumerate(self._data):
+        for n, run_data in enumerate(self._data):
             places = sorted(in_run[n])
             items = [self._items[n][place] for place in places]
-            runs.append(run_document(one, items, [detail_at.get((n, place)) for place in places], self._content))
+            runs.append(run_document(run_data, items, [detail_at.get((n, place)) for place in places], self._content))
         return self._report(runs)
 
     def _report(self, runs: Sequence[Json]) -> Json:
         day = self._team_day.day.isoformat()
         return report(self._team_day.team, day, __version__, self._content, [*runs, *self._skipped])
 
-    def _with_texts(self, told: Sequence[Place], briefs: Sequence[bytes], spare: int) -> packing.Packed:
+    def _with_texts(self, told: Sequence[ItemPosition], briefs: Sequence[bytes], spare: int) -> packing.Packed:
         lengths = [(self._summary(place) or _NO_SUMMARY)["text_repr_length"] or 0 for place in told]
         count = packing.worth_reading(lengths, spare)
         wanted = [self._wanted(place) for place in told[:count]]
-        days = max((run_days(self._team_day, [one.run]) for one in self._data), key=len)
+        days = max((run_days(self._team_day, [run_data.run]) for run_data in self._data), key=len)
         texts = self._texts.read(days[0], days[-1], wanted)
 
         def variants(number: int) -> packing.Variants:
@@ -231,15 +231,15 @@ class _PageBuilder:
 
         return packing.pack(briefs, variants, len(told), count, spare)
 
-    def _wanted(self, place: Place) -> WantedText:
+    def _wanted(self, place: ItemPosition) -> WantedText:
         item = self._items[place[0]][place[1]]
         level, summary = self._data[place[0]].run["level"], self._summary(place)
         return WantedText(level, item["item_id"], item["trace_id"], summary or _NO_SUMMARY)
 
-    def _summary(self, place: Place) -> TraceSummaryRow | None:
+    def _summary(self, place: ItemPosition) -> TraceSummaryRow | None:
         return self._data[place[0]].summaries.get(self._items[place[0]][place[1]]["item_id"])
 
-    def _brief(self, place: Place) -> Json:
+    def _brief(self, place: ItemPosition) -> Json:
         omitted = Omitted.SIZE if self._content == Content.TEXT else Omitted.CONTENT
         return detail(self._summary(place) or _NO_SUMMARY, omitted=omitted)
 

@@ -95,7 +95,7 @@ class SummarizeDay:
             self.log.info("%s: %d items, %d to summarize, %d reused", team_day, len(rows), len(todo), len(reused))
             last_day = max(items["last_date"].to_pylist(), default=team_day.day)
             made = self._summarize(team_day, todo, last_day, checkpoint)
-            rows = [reused.get(_key(row)) or made.get(_key(row)) or _shelved(row, kept) for row in rows]
+            rows = [reused.get(_key(row)) or made.get(_key(row)) or _with_earlier_summary(row, kept) for row in rows]
             table = TRACE_SUMMARIES.arrow(rows)
             version = source_version(rows, self.jobs)
             if ItemStatus.SUMMARIZED not in table["status"].to_pylist():
@@ -267,7 +267,7 @@ def kept_rows(
     }
 
 
-def _shelved(row: Row, kept: dict[Key, Row]) -> Row:
+def _with_earlier_summary(row: Row, kept: dict[Key, Row]) -> Row:
     """The row of an item that is passed over, with the summary that it has: a job that is switched off and on again
     pays for nothing twice."""
     before = kept.get(_key(row))

@@ -80,16 +80,16 @@ def summarize(representation: TextRepresentation, mode: Mode = "detailed") -> Su
     Returns:
         A summary whose line refs all point at lines that the text shows.
     """
-    story = _Story(representation)
-    bullets = [*story.requests(), *story.actions(), *story.failures(), *story.outcome()]
+    content = _TraceContent(representation)
+    bullets = [*content.requests(), *content.actions(), *content.failures(), *content.outcome()]
     limit = _MAX_BULLETS[mode]
     if len(bullets) > limit:
         bullets = _most_telling(bullets, limit)
     return Summary(
-        title=story.title(),
-        flow_diagram=flow_diagram(story.steps()),
+        title=content.title(),
+        flow_diagram=flow_diagram(content.steps()),
         bullets=tuple(note for _, note in bullets),
-        notes=tuple(story.notes()[:_MAX_NOTES]),
+        notes=tuple(content.notes()[:_MAX_NOTES]),
     )
 
 
@@ -102,7 +102,7 @@ def _most_telling(bullets: list[_Ranked], limit: int) -> list[_Ranked]:
     return [bullets[index] for index in kept]
 
 
-class _Story:
+class _TraceContent:
     """What happened, read off the entries of a text representation."""
 
     def __init__(self, representation: TextRepresentation) -> None:

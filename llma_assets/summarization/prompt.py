@@ -17,7 +17,7 @@ MAX_REPEATED_CHARS = 4_000
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
-Message = dict[str, str]
+ChatMessage = dict[str, str]
 
 
 def fill(template: str, values: Mapping[str, object]) -> str:
@@ -34,7 +34,7 @@ def without_fence(text: str, fence: str) -> str:
     return text.replace(fence, "[mark]")
 
 
-def build_messages(prompt: Mapping[str, str], text: TextRepresentation, mode: str, fence: str) -> list[Message]:
+def build_messages(prompt: Mapping[str, str], text: TextRepresentation, mode: str, fence: str) -> list[ChatMessage]:
     """Messages that ask for the summary of one item.
 
     Args:
@@ -59,9 +59,9 @@ def build_messages(prompt: Mapping[str, str], text: TextRepresentation, mode: st
 
 
 def repair_messages(
-    prompt: Mapping[str, str], messages: Sequence[Message], answer: str, values: Mapping[str, object]
-) -> list[Message]:
-    """The same talk, with the answer that cannot be used and what is wrong with it.
+    prompt: Mapping[str, str], messages: Sequence[ChatMessage], answer: str, values: Mapping[str, object]
+) -> list[ChatMessage]:
+    """The same conversation, with the answer that cannot be used and what is wrong with it.
 
     Args:
         prompt: holds the section `repair`.

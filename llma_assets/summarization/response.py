@@ -63,7 +63,7 @@ def read_summary(answer: Mapping[str, Any], text: TextRepresentation, mode: str,
     if stems_of(words_of(summary.title)) & dictated_stems(text.text):
         raise InputRejected("`title` repeats what the run tells its reader to write; say what the user wanted")
     said = [summary.title, *steps, *(note.text for note in (*summary.bullets, *summary.notes))]
-    if any(fence.strip("= ") in one for one in said):
+    if any(fence.strip("= ") in statement for statement in said):
         raise InputRejected("the answer repeats the mark that encloses the run")
     return summary
 

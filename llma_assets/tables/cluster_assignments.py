@@ -41,7 +41,7 @@ class ClusterItemRow(TypedDict):
 
 
 class LadderStepRow(TypedDict):
-    """What one rung of the ladder against collapse found."""
+    """What one step of the ladder against collapse found."""
 
     name: str
     clusters: int
@@ -96,7 +96,7 @@ class ClusteringRunRow(PartitionColumns):
     optimal_k: int | None
     inertia: float | None
     guard_path: list[str]
-    # What each rung of the ladder against collapse found, as far as it was climbed.
+    # What each step of the ladder against collapse found, up to the one where it stopped.
     ladder: list[LadderStepRow] | None
     # JSON list of the clustering job's filters, each as it is written.
     job_filters: str | None

@@ -85,7 +85,7 @@ def _fields(row_type: type) -> list[pa.Field]:
 def _arrow_type(hint: Any) -> tuple[pa.DataType, bool]:
     """The Arrow type of a column, and whether it may be null."""
     if get_origin(hint) in (Union, types.UnionType):
-        (inner,) = (one for one in get_args(hint) if one is not type(None))
+        (inner,) = (argument for argument in get_args(hint) if argument is not type(None))
         return _arrow_type(inner)[0], True
     if get_origin(hint) is Annotated:
         return get_args(hint)[1], False

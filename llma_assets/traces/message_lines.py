@@ -10,7 +10,7 @@ from llma_assets.traces.representation import EntryKind
 HEAD_CHARS = 400
 
 
-class Place(NamedTuple):
+class MessageSpan(NamedTuple):
     """Where a message stands in the text, and its entries."""
 
     first_line: int

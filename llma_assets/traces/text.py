@@ -18,7 +18,7 @@ from llma_assets.traces.content import Part, format_arguments
 from llma_assets.traces.event import Event
 from llma_assets.traces.json_values import json_text
 from llma_assets.traces.lines import check_cap, number_lines
-from llma_assets.traces.message_lines import Place, entry_kind, head_of, lines_of, part_lines
+from llma_assets.traces.message_lines import MessageSpan, entry_kind, head_of, lines_of, part_lines
 from llma_assets.traces.messages import Message, called_tools, read_messages
 from llma_assets.traces.node_line import error_text, failed, name_of, summary_of, tag_of, tools_line
 from llma_assets.traces.representation import Entry, EntryKind, TextRepresentation
@@ -90,7 +90,7 @@ class _Renderer:
     def __init__(self) -> None:
         self._lines: list[str] = []
         self._entries: list[Entry] = []
-        self._places: dict[object, list[Place]] = {}
+        self._places: dict[object, list[MessageSpan]] = {}
         # A chat repeats its history with every generation: each distinct message is read once.
         self._read: dict[tuple[str, bytes], list[Message]] = {}
         self._tool_names: dict[str, str] = {}
@@ -99,7 +99,7 @@ class _Renderer:
         self._answered_with: dict[str, None] = {}
         self._tools: dict[str, int] = {}
         self._calls: dict[tuple[str, str], tuple[int, int]] = {}
-        self._heads: dict[str, Place] = {}
+        self._heads: dict[str, MessageSpan] = {}
         self._has_text = False
         self._sections: list[tuple[int, int]] = []
 
@@ -239,7 +239,7 @@ class _Renderer:
             return
         self._lines.append(prefix + title)
         prefix += "  "
-        run: list[tuple[int, Place]] = []
+        run: list[tuple[int, MessageSpan]] = []
         breaks = 0
         for index, message in enumerate(messages, first_index):
             # The n-th "yes" of a conversation is the n-th one that was printed, not the first.
@@ -257,7 +257,7 @@ class _Renderer:
             run.append((index, place))
         self._refer(run, prefix)
 
-    def _refer(self, run: list[tuple[int, Place]], prefix: str) -> None:
+    def _refer(self, run: list[tuple[int, MessageSpan]], prefix: str) -> None:
         if not run:
             return
         first, last = run[0][0], run[-1][0]
@@ -341,7 +341,7 @@ class _Renderer:
             self._enter(kind, role, name, part.text, first, len(self._lines), wrong, part.readable)
         if opening:
             self._lines.append(f"{opening}: (no content)")
-        place = Place(start, len(self._lines), range(entries, len(self._entries)))
+        place = MessageSpan(start, len(self._lines), range(entries, len(self._entries)))
         self._places.setdefault(message.key, []).append(place)
         if head_text := head_of(message):
             self._heads.setdefault(head_text, place)
@@ -358,7 +358,7 @@ class _Renderer:
     def _is_tool(self, event: Event) -> bool:
         return event.properties.get("$ai_span_type") == "tool" or name_of(event) in self._called
 
-    def _adopt(self, place: Place, message: Message) -> None:
+    def _adopt(self, place: MessageSpan, message: Message) -> None:
         """A message that was first printed as a bare state tells later who said it."""
         for index, part in zip(place.entries, message.parts, strict=False):
             entry = self._entries[index]

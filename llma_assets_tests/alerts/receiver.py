@@ -27,7 +27,7 @@ class Receiver:
     @property
     def messages(self) -> list[dict[str, Any]]:
         """The bodies that arrived."""
-        return [json.loads(one["body"]) for one in self.requests]
+        return [json.loads(request["body"]) for request in self.requests]
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from llma_assets.alerts.outbox import Outbox, Tally
+from llma_assets.alerts.outbox import Outbox, SendingResult
 from llma_assets.alerts.record import FIRST_WAIT_S, MAX_WAIT_S, DeliveryRecord, wait_s
 from llma_assets.alerts.webhook import Webhook
 from llma_assets.automation.alert_sensor import alert_sensor, redact_for
@@ -49,7 +49,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
         yield one
 
 
-def send(lake: Lake, receiver: Receiver, now: datetime = NOW) -> Tally:
+def send(lake: Lake, receiver: Receiver, now: datetime = NOW) -> SendingResult:
     """One tick of the outbox."""
     webhook = Webhook(receiver.url, allow_private=True, timeout_s=2.0)
     return Outbox(lake, webhook, load_settings(), None, lambda: now, LOG).send_due()
@@ -85,11 +85,13 @@ def test_what_lasts_three_days_is_told_on_the_first(lake: Lake, receiver: Receiv
         day = first + timedelta(days=n)
         write(lake, finding("a", day, since=first), day=day)
         send(lake, receiver, NOW - timedelta(days=2 - n))
-    assert [one["date"] for one in receiver.messages] == [first.isoformat()]
+    assert [message["date"] for message in receiver.messages] == [first.isoformat()]
     after = DAY + timedelta(days=1)
     write(lake, finding("a", after, since=after), day=after)
     send(lake, receiver, NOW + timedelta(days=1))
-    assert [one["since"] for one in receiver.messages] == [first.isoformat(), after.isoformat()], "another episode"
+    assert [message["since"] for message in receiver.messages] == [first.isoformat(), after.isoformat()], (
+        "another episode"
+    )
 
 
 def test_a_day_that_is_run_again_is_not_told_again(lake: Lake, receiver: Receiver) -> None:
@@ -97,25 +99,25 @@ def test_a_day_that_is_run_again_is_not_told_again(lake: Lake, receiver: Receive
     send(lake, receiver)
     write(lake, finding("a"), finding("b"))
     send(lake, receiver)
-    assert [one["lineage_id"] for one in receiver.messages] == ["a", "b"]
+    assert [message["lineage_id"] for message in receiver.messages] == ["a", "b"]
 
 
 def test_teams_do_not_share_a_finding(lake: Lake, receiver: Receiver) -> None:
     write(lake, finding("a"))
     write(lake, finding("a", team="other"), team="other")
     send(lake, receiver)
-    assert sorted(one["team"] for one in receiver.messages) == ["acme", "other"]
+    assert sorted(message["team"] for message in receiver.messages) == ["acme", "other"]
 
 
 def test_a_team_with_a_broken_file_silences_no_other(lake: Lake, receiver: Receiver) -> None:
     for team in ("acme", "other"):
         write(lake, finding("a", team=team), team=team)
     Path(lake.path("cluster_alerts", TeamDay("acme", DAY))).write_bytes(b"PAR1 cut off")
-    tally = send(lake, receiver)
-    assert [one["team"] for one in receiver.messages] == ["other"]
-    (unread,) = tally.unread
+    result = send(lake, receiver)
+    assert [message["team"] for message in receiver.messages] == ["other"]
+    (unread,) = result.unread
     assert unread.startswith("team acme: ") and "run the partition again" in unread
-    assert tally.problems == [], "the receiver is well"
+    assert result.problems == [], "the receiver is well"
 
 
 def test_a_skipped_team_is_not_told(lake: Lake, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,8 +137,8 @@ def test_a_title_from_under_a_lower_minimum_is_not_told(
     monkeypatch.setenv("LLMA_MIN_USERS_PER_CLUSTER", "5")
     write(lake, finding("b"), day=DAY - timedelta(days=1))
     send(lake, receiver, NOW + timedelta(seconds=FIRST_WAIT_S))
-    assert {one["title"] for one in receiver.messages[1:]} == {"Cluster of few users"}
-    texts = [one["text"] for one in receiver.messages[1:]]
+    assert {message["title"] for message in receiver.messages[1:]} == {"Cluster of few users"}
+    texts = [message["text"] for message in receiver.messages[1:]]
     assert sorted(texts) == ["Cluster of few users", "Cluster “Cluster of few users”: 8 of 30 items have errors"]
     messages = Project().rows("SELECT message FROM alert_deliveries")
     assert len(messages) == 2
@@ -155,8 +157,8 @@ def test_old_days_are_not_told(lake: Lake, receiver: Receiver) -> None:
 def test_a_failure_is_tried_again_in_a_later_tick_and_not_before(lake: Lake, receiver: Receiver) -> None:
     write(lake, finding("a"))
     receiver.answers = [500]
-    tally = send(lake, receiver)
-    assert (tally.failed, tally.problems) == (1, ["HTTP 500"])
+    result = send(lake, receiver)
+    assert (result.failed, result.problems) == (1, ["HTTP 500"])
     assert (
         record(lake)[0] | {"status": "retrying", "attempts": 1, "status_code": 500, "error": "HTTP 500"}
         == record(lake)[0]
@@ -215,7 +217,7 @@ def test_a_tick_is_bounded(lake: Lake, receiver: Receiver, monkeypatch: pytest.M
     monkeypatch.setenv("LLMA_ALERT_MAX_PER_TICK", "2")
     write(lake, *(finding(str(n)) for n in range(5)))
     assert [send(lake, receiver).delivered for _ in range(4)] == [2, 2, 1, 0]
-    assert len({one["alert_id"] for one in receiver.messages}) == 5
+    assert len({message["alert_id"] for message in receiver.messages}) == 5
 
 
 def test_two_do_not_send_at_the_same_time(lake: Lake, receiver: Receiver) -> None:
@@ -254,7 +256,7 @@ def test_a_process_that_dies_around_the_send_leaves_work_that_is_done_again(
     assert send(lake, receiver).delivered == 0, "not at once: it may be another process's"
     assert send(lake, receiver, NOW + timedelta(seconds=FIRST_WAIT_S)).delivered == 1
     assert len(receiver.requests) == arrived
-    assert len({one["headers"]["Idempotency-Key"] for one in receiver.requests}) == 1
+    assert len({request["headers"]["Idempotency-Key"] for request in receiver.requests}) == 1
     assert [(row["status"], row["attempts"]) for row in record(lake)] == [("delivered", 2)]
 
 
@@ -291,7 +293,7 @@ def test_the_sensor_sends_and_says_so(lake: Lake, receiver: Receiver, instance: 
 def test_the_sensor_is_off_and_idle_without_an_address(
     lake: Lake, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (sensor,) = [one for one in defs.sensors or [] if one.name == "alert_sensor"]
+    (sensor,) = [sensor for sensor in defs.sensors or [] if sensor.name == "alert_sensor"]
     assert sensor.default_status == dg.DefaultSensorStatus.STOPPED
     write(lake, finding("a"))
     assert tick(instance) == "LLMA_ALERT_WEBHOOK_URL is not set"
@@ -354,7 +356,7 @@ def test_the_command_lists_findings_and_deliveries(lake: Lake, receiver: Receive
     send(lake, receiver)
     answer = json.loads(llma("alerts", "--team", "acme", "--json").stdout)
     assert [(one["lineage_id"], one["delivery"]) for one in answer["findings"]] == [("a", "delivered")]
-    assert [(one["status"], one["attempts"]) for one in answer["deliveries"]] == [("delivered", 1)]
+    assert [(delivery["status"], delivery["attempts"]) for delivery in answer["deliveries"]] == [("delivered", 1)]
     shown = llma("alerts").stdout
     assert "8 of 30 items have errors" in shown and "other" in shown
     wrong = llma("alerts", "--team", "a b")

@@ -41,7 +41,7 @@ def plan(lake: Lake) -> Any:
 
 
 def due(lake: Lake) -> list[str]:
-    return [f"{one.job} {one.team_day}" for one in plan(lake).due]
+    return [f"{due_run.job} {due_run.team_day}" for due_run in plan(lake).due]
 
 
 def test_each_change_asks_for_what_it_concerns(

@@ -79,6 +79,6 @@ def test_days_without_a_clustering_pass(lake: Lake) -> None:
 
 def test_the_check_warns_and_does_not_block() -> None:
     key = dg.AssetCheckKey(dg.AssetKey("cluster_assignments"), "has_structure")
-    (check,) = [one for one in defs.asset_checks if key in one.check_keys]  # type: ignore[union-attr]
-    (spec,) = [one for one in check.check_specs if one.key == key]
+    (check,) = [asset_check for asset_check in defs.asset_checks if key in asset_check.check_keys]  # type: ignore[union-attr]
+    (spec,) = [spec for spec in check.check_specs if spec.key == key]
     assert not spec.blocking

@@ -251,7 +251,9 @@ def test_clusters_are_listed_under_their_themes(lake: Lake, theme_of: dict[int, 
     labels = {row["cluster_id"]: row for row in lake.read("cluster_labels", day).to_pylist()}
     shown = llma("clusters", run).stdout.splitlines()
     headed = [line for line in shown if line.startswith(("[", "theme ")) or line == labels[0]["theme_title"]]
-    lines = {one: f"[{one}]  {row['title']}" for one, row in labels.items()} | {-1: "[-1]  (NOISE/OUTLIERS)  Outliers"}
+    lines = {label: f"[{label}]  {row['title']}" for label, row in labels.items()} | {
+        -1: "[-1]  (NOISE/OUTLIERS)  Outliers"
+    }
     if theme_of == {0: 0, 1: 1, 2: 0}:
         assert "3 clusters in 2 themes, 2 items are noise" in shown
         assert headed == [
@@ -261,7 +263,7 @@ def test_clusters_are_listed_under_their_themes(lake: Lake, theme_of: dict[int, 
     else:
         assert headed == [lines[one] for one in (0, 1, 2, -1)], "no headings where they say nothing"
     told = json.loads(llma("clusters", run, "--json").stdout)
-    assert [one["cluster_id"] for one in told["clusters"]] == [0, 1, 2, -1], "largest first"
-    assert [one["theme_id"] for one in told["clusters"]] == [(theme_of or {}).get(n) for n in (0, 1, 2, -1)]
-    sizes = [one["clusters"] for one in told["themes"]]
+    assert [cluster["cluster_id"] for cluster in told["clusters"]] == [0, 1, 2, -1], "largest first"
+    assert [cluster["theme_id"] for cluster in told["clusters"]] == [(theme_of or {}).get(n) for n in (0, 1, 2, -1)]
+    sizes = [theme["clusters"] for theme in told["themes"]]
     assert sizes == ([] if theme_of is None else [2, 1] if theme_of[2] == 0 else [1, 1, 1])

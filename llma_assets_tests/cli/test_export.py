@@ -97,7 +97,7 @@ def test_a_period_is_exported_with_the_newest_run_of_each_item(lake: Lake, run: 
     # The later window holds items of the day before as well.
     (row,) = lake.read("cluster_assignments", LATER).to_pylist()
     (before,) = lake.read("cluster_assignments", DAY).to_pylist()
-    moved = [one | {"cluster_id": 2} for one in before["items"] if one["item_id"].startswith("flight")]
+    moved = [item | {"cluster_id": 2} for item in before["items"] if item["item_id"].startswith("flight")]
     row |= {"items": row["items"] + moved, "window_start": window}
     lake.write(
         "cluster_assignments", LATER, pa.Table.from_pylist([row], CLUSTER_ASSIGNMENTS.schema), row["content_hash"]

@@ -33,7 +33,7 @@ def write_vectors(
     lake: Lake, day: TeamDay, ids: Sequence[str], model: str | None = None, levels: Sequence[str] = ("trace",)
 ) -> None:
     """Vectors of the titles that `plant` gives the items: by the smoke-test embedder, or as the test server does."""
-    titles = [summary_row(day, one)["title"] for one in ids]
+    titles = [summary_row(day, item_id)["title"] for item_id in ids]
     local = LsaEmbedder()
     vectors = local.embed(titles) if model is None else [vector(title, DIM) for title in titles]
     rows = [

@@ -24,12 +24,12 @@ def test_everything_is_assigned_and_the_learned_rows_stay(
     assert (whole.is_learned == sample).all()
     # Ids go by size over all rows; who is with whom was learned.
     assert adjusted_mutual_info_score(alone.labels, whole.labels[sample]) == pytest.approx(1.0)
-    assert sum(one.size for one in whole.clusters) + (whole.labels == NOISE).sum() == 300
+    assert sum(made.size for made in whole.clusters) + (whole.labels == NOISE).sum() == 300
     assert adjusted_mutual_info_score(intents[~sample], whole.labels[~sample]) > 0.7
     assert whole.params["items_learned"] == 200
-    for one in whole.clusters:
-        rows = np.flatnonzero(whole.labels == one.cluster_id)
-        assert one.size == len(rows)
+    for made in whole.clusters:
+        rows = np.flatnonzero(whole.labels == made.cluster_id)
+        assert made.size == len(rows)
         assert sorted(whole.ranks[rows].tolist()) == list(range(len(rows)))
 
 
@@ -66,7 +66,7 @@ def test_exemplars_are_not_copies_of_what_was_learned(queries: np.ndarray) -> No
     best = cluster(queries, ClusteringParams()).clusters[0].exemplars[0]
     rows = np.concatenate([queries, np.repeat(queries[best : best + 1], 30, axis=0)])
     result = cluster(rows, ClusteringParams(), np.arange(330) < 300)
-    chosen = rows[list(next(one for one in result.clusters if best in one.exemplars).exemplars)]
+    chosen = rows[list(next(made for made in result.clusters if best in made.exemplars).exemplars)]
     assert len(chosen) == 5
     assert len(np.unique(chosen, axis=0)) == 5
 

@@ -29,18 +29,18 @@ def assert_sound(result: Clustering, n: int) -> None:
     assert ((result.outlier_scores >= 0) & (result.outlier_scores <= 1)).all()
     assert ((result.distances >= 0) & (result.distances <= 2)).all()
     assert (result.probabilities[result.labels == NOISE] == 0).all()
-    sizes = [one.size for one in result.clusters]
-    assert [one.cluster_id for one in result.clusters] == list(range(len(sizes)))
+    sizes = [made.size for made in result.clusters]
+    assert [made.cluster_id for made in result.clusters] == list(range(len(sizes)))
     assert sizes == sorted(sizes, reverse=True)
     assert sum(sizes) + (result.labels == NOISE).sum() == n
-    for one in result.clusters:
-        rows = np.flatnonzero(result.labels == one.cluster_id)
-        assert len(rows) == one.size > 0
-        assert sorted(result.ranks[rows]) == list(range(one.size))
+    for made in result.clusters:
+        rows = np.flatnonzero(result.labels == made.cluster_id)
+        assert len(rows) == made.size > 0
+        assert sorted(result.ranks[rows]) == list(range(made.size))
         assert (np.diff(result.distances[rows[np.argsort(result.ranks[rows])]]) >= 0).all()
-        assert set(one.exemplars) <= set(rows)
-        assert result.ranks[one.exemplars[0]] == 0
-        assert one.centroid.dtype == np.float32
+        assert set(made.exemplars) <= set(rows)
+        assert result.ranks[made.exemplars[0]] == 0
+        assert made.centroid.dtype == np.float32
     noise = np.flatnonzero(result.labels == NOISE)
     assert (np.diff(result.outlier_scores[noise[np.argsort(result.ranks[noise])]]) <= 0).all()
 
@@ -53,7 +53,7 @@ def test_density_finds_the_intents_of_real_queries(queries: np.ndarray, intents:
     assert result.quality["noise_share"] < 0.2
     assert result.quality["silhouette"] > 0.2
     assert result.guard_path == ("eom",)
-    assert all(one.persistence is not None for one in result.clusters)
+    assert all(made.persistence is not None for made in result.clusters)
 
 
 def test_means_chooses_by_silhouette_on_real_queries(queries: np.ndarray, intents: np.ndarray) -> None:
@@ -83,7 +83,7 @@ def test_the_same_rows_give_the_same_bytes(queries: np.ndarray, method: str) -> 
     for name in ("labels", "probabilities", "outlier_scores", "distances", "ranks", "xy"):
         assert getattr(first, name).tobytes() == getattr(second, name).tobytes(), name
     assert first.params == second.params
-    assert [one.centroid.tobytes() for one in first.clusters] == [one.centroid.tobytes() for one in second.clusters]
+    assert [made.centroid.tobytes() for made in first.clusters] == [made.centroid.tobytes() for made in second.clusters]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -92,7 +92,7 @@ def test_row_order_does_not_change_who_is_with_whom(queries: np.ndarray, method:
     order = np.random.default_rng(3).permutation(150)
     straight, shuffled = cluster(queries[:150], params), cluster(queries[:150][order], params)
     assert adjusted_mutual_info_score(straight.labels[order], shuffled.labels) == pytest.approx(1.0)
-    assert [one.size for one in straight.clusters] == [one.size for one in shuffled.clusters]
+    assert [made.size for made in straight.clusters] == [made.size for made in shuffled.clusters]
     assert straight.xy[order].tobytes() == shuffled.xy.tobytes()
     assert straight.distances[order].tobytes() == shuffled.distances.tobytes()
 
@@ -124,7 +124,7 @@ def test_no_rows(method: str) -> None:
 def test_identical_vectors_are_one_cluster(method: str) -> None:
     result = cluster(np.tile(random_vectors(1, 384), (50, 1)), ClusteringParams(method=method))
     assert_sound(result, 50)
-    assert [one.size for one in result.clusters] == [50]
+    assert [made.size for made in result.clusters] == [50]
     assert result.params["distinct_vectors"] == 1
     assert result.distances.max() == 0
     assert result.quality["silhouette"] is None
@@ -134,7 +134,7 @@ def test_identical_vectors_are_one_cluster(method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_two_exact_groups_are_two_clusters(method: str) -> None:
     result = cluster(np.repeat(random_vectors(2, 384), [30, 20], axis=0), ClusteringParams(method=method))
-    assert [one.size for one in result.clusters] == [30, 20]
+    assert [made.size for made in result.clusters] == [30, 20]
     assert result.quality["silhouette"] == pytest.approx(1.0)
 
 
@@ -152,7 +152,7 @@ def test_a_cluster_of_copies_alone_leaves_no_empty_number(seed: int) -> None:
     texts = int(random.integers(5, 60))
     vectors = random.normal(size=(texts, 64))
     made = cluster(np.repeat(vectors, random.integers(1, 40, texts), axis=0), ClusteringParams())
-    assert all(one.silhouette is not None and np.isfinite(one.silhouette) for one in made.clusters)
+    assert all(made.silhouette is not None and np.isfinite(made.silhouette) for made in made.clusters)
 
 
 def test_copies_do_not_bend_the_clusters(queries: np.ndarray) -> None:
@@ -191,15 +191,15 @@ def test_separate_pieces_of_the_graph_stay_separate() -> None:
     centres[0, 0], centres[1, 1] = 50.0, -50.0
     result = cluster(np.repeat(centres, 40, axis=0) + random_vectors(80, 32), ClusteringParams())
     assert result.clusters
-    for one in result.clusters:
-        assert len({row // 40 for row in np.flatnonzero(result.labels == one.cluster_id)}) == 1
+    for made in result.clusters:
+        assert len({row // 40 for row in np.flatnonzero(result.labels == made.cluster_id)}) == 1
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_one_dimension(method: str) -> None:
     values = np.array([[1.0], [2.0], [-3.0]] * 10, dtype=np.float32)
     result = cluster(values, ClusteringParams(method=method))
-    assert [one.size for one in result.clusters] == [20, 10]
+    assert [made.size for made in result.clusters] == [20, 10]
 
 
 def test_opposite_vectors_cancel_without_harm() -> None:
@@ -248,7 +248,7 @@ def test_a_parameter_out_of_range_is_refused(changed: dict[str, object], message
 
 def test_parameters_reach_the_method_and_the_record(queries: np.ndarray) -> None:
     result = cluster(queries, ClusteringParams(min_cluster_size=20, min_samples=3, n_neighbors=8))
-    assert min(one.size for one in result.clusters) >= 20
+    assert min(made.size for made in result.clusters) >= 20
     recorded = {name: result.params[name] for name in ("min_cluster_size", "min_samples", "n_neighbors", "method")}
     assert recorded == {"min_cluster_size": 20, "min_samples": 3, "n_neighbors": 8, "method": "hdbscan"}
 

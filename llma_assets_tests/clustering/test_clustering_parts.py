@@ -12,7 +12,7 @@ from llma_assets.clustering.ranking import centroid_distances, centroids, exempl
 from llma_assets.clustering.reduction import pca, principal_plane
 from llma_assets.clustering.result import NOISE
 from llma_assets.clustering.threads import single_thread
-from llma_assets.clustering.vectors import fold, unit_vectors
+from llma_assets.clustering.vectors import deduplicate, unit_vectors
 
 
 def test_neighbours_are_the_exact_ones(queries: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,12 +81,12 @@ def test_the_principal_plane_is_that_of_all_components(shape: tuple[int, int]) -
 
 def test_fold_keeps_each_row_once_whatever_the_order() -> None:
     rows = np.array([[2.0, 0.0], [0.0, 1.0], [1.0, -0.0], [0.0, 3.0], [1.0, 0.0]])
-    folded, turned = fold(unit_vectors(rows)), fold(unit_vectors(rows[::-1]))
-    assert sorted(folded.unit.tolist()) == [[0.0, 1.0], [1.0, 0.0]]
-    assert folded.unit[folded.of_row].tolist() == unit_vectors(rows).tolist()
-    assert folded.copies[folded.of_row].tolist() == [3, 2, 3, 2, 3]
-    assert turned.unit.tobytes() == folded.unit.tobytes()
-    assert turned.of_row[::-1].tolist() == folded.of_row.tolist()
+    distinct, turned = deduplicate(unit_vectors(rows)), deduplicate(unit_vectors(rows[::-1]))
+    assert sorted(distinct.unit.tolist()) == [[0.0, 1.0], [1.0, 0.0]]
+    assert distinct.unit[distinct.of_row].tolist() == unit_vectors(rows).tolist()
+    assert distinct.copies[distinct.of_row].tolist() == [3, 2, 3, 2, 3]
+    assert turned.unit.tobytes() == distinct.unit.tobytes()
+    assert turned.of_row[::-1].tolist() == distinct.of_row.tolist()
 
 
 @pytest.mark.parametrize("length", [1e-6, 1e-3, 1e30])

@@ -52,7 +52,7 @@ def test_every_method_takes_every_case(method: ClusteringMethod, case: str) -> N
     assert_sound(result, len(vectors))
     assert all(value is None or np.isfinite(value) for value in result.quality.values())
     if (case, method) in {("all equal", "hdbscan"), ("all equal", "kmeans"), ("all nearly equal", "hdbscan")}:
-        assert [one.size for one in result.clusters] == [40]
+        assert [made.size for made in result.clusters] == [40]
     if case == "a uniform sphere" and method == "hdbscan":
         assert (result.labels == NOISE).all()
         assert result.guard_path[-1] == "no_structure"
@@ -70,16 +70,16 @@ def test_every_method_refuses_what_is_not_a_number(method: ClusteringMethod, bad
 @pytest.mark.parametrize("case", [name for name in CASES if name != "none"])
 def test_every_step_takes_every_case(case: str) -> None:
     unit = unit_vectors(CASES[case])
-    hood = Neighborhood.of(unit, 15, seed=0)
-    distinct = len(hood.folded.unit)
-    assert hood.folded.copies.sum() == len(unit)
-    assert hood.places.shape == (distinct, 2)
-    assert np.isfinite(hood.places).all()
-    found = group_by_density(hood, ClusteringParams())
+    neighborhood = Neighborhood.of(unit, 15, seed=0)
+    distinct = len(neighborhood.distinct.unit)
+    assert neighborhood.distinct.copies.sum() == len(unit)
+    assert neighborhood.places.shape == (distinct, 2)
+    assert np.isfinite(neighborhood.places).all()
+    found = group_by_density(neighborhood, ClusteringParams())
     assert len(found.labels) == len(unit)
-    places = project(hood, None)
+    places = project(neighborhood, None)
     assert np.abs(places).max(initial=0.0) <= 1.0
-    given = assign(unit, hood, found, places)
+    given = assign(unit, neighborhood, found, places)
     assert set(given.labels.tolist()) <= {*found.labels.tolist(), NOISE}
     assert np.isfinite(given.xy).all()
     assert ((given.outlier_scores >= 0) & (given.outlier_scores <= 1)).all()

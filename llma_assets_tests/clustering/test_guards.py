@@ -1,18 +1,18 @@
-"""Against collapse and against invention: what each rung is taken for, on places and vectors made for it."""
+"""Against collapse and against invention: what each step is taken for, on places and vectors made for it."""
 
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from llma_assets.clustering.cluster import cluster
-from llma_assets.clustering.density import Crowd, Selection, by_density
+from llma_assets.clustering.density import Selection, WeightedPoints, by_density
 from llma_assets.clustering.graph import fuzzy_graph
 from llma_assets.clustering.grouping import group_by_density
-from llma_assets.clustering.guards import climb, is_degenerate, min_silhouette
+from llma_assets.clustering.guards import is_degenerate, min_silhouette, run_ladder
 from llma_assets.clustering.neighborhood import Neighborhood
 from llma_assets.clustering.neighbors import nearest
 from llma_assets.clustering.result import NOISE, Clustering, ClusteringParams
-from llma_assets.clustering.vectors import Folded, unit_vectors
+from llma_assets.clustering.vectors import DistinctRows, unit_vectors
 
 DIMENSIONS = 64
 
@@ -34,8 +34,10 @@ def two_halves() -> tuple[np.ndarray, np.ndarray]:
 
 def climbed(places: np.ndarray, vectors: np.ndarray):
     once = np.ones(len(places), np.int64)
-    crowd = Crowd.of(places, once, np.zeros(len(places)), 5, 5)
-    return climb(crowd, unit_vectors(vectors), once, lambda labels: labels, lambda: np.zeros(len(places), np.int32))
+    points = WeightedPoints.of(places, once, np.zeros(len(places)), 5, 5)
+    return run_ladder(
+        points, unit_vectors(vectors), once, lambda labels: labels, lambda: np.zeros(len(places), np.int32)
+    )
 
 
 def test_a_collapse_to_two_halves_is_climbed_out_of() -> None:
@@ -46,12 +48,12 @@ def test_a_collapse_to_two_halves_is_climbed_out_of() -> None:
     assert found.taken.clusters >= 6
     assert found.path[0] == "eom"
     assert len(found.path) > 1
-    collapsed, taken = (adjusted_rand_score(groups, rung.found.labels) for rung in (found.tried[0], found.taken))
+    collapsed, taken = (adjusted_rand_score(groups, step.found.labels) for step in (found.tried[0], found.taken))
     assert taken > collapsed + 0.1
 
 
 def test_two_real_groups_are_not_cut_up() -> None:
-    # The same places, but the vectors have two groups only: the other rungs' clusters are chance.
+    # The same places, but the vectors have two groups only: the other steps' clusters are chance.
     places, groups = two_halves()
     found = climbed(places, axes(groups // 5, 0.5))
     assert found.taken is found.tried[0]
@@ -79,13 +81,13 @@ def test_what_looks_like_a_collapse(clusters: int, share: float, expected: bool)
 
 def test_a_cap_holds() -> None:
     places, _ = two_halves()
-    crowd = Crowd.of(places, np.ones(450, np.int64), np.zeros(450), 5, 5)
-    assert np.bincount(by_density(crowd, Selection()).labels).max() == 250
-    assert np.bincount(by_density(crowd, Selection(max_share=0.5)).labels + 1)[1:].max() <= 225
+    points = WeightedPoints.of(places, np.ones(450, np.int64), np.zeros(450), 5, 5)
+    assert np.bincount(by_density(points, Selection()).labels).max() == 250
+    assert np.bincount(by_density(points, Selection(max_share=0.5)).labels + 1)[1:].max() <= 225
 
 
 def sizes_of(result: Clustering) -> list[int]:
-    return [one.size for one in result.clusters]
+    return [made.size for made in result.clusters]
 
 
 def test_one_group_that_holds_nearly_everything_stays_and_is_told() -> None:
@@ -160,7 +162,7 @@ def test_a_template_does_not_keep_the_ladder_from_climbing() -> None:
     unit = unit_vectors(axes(groups, 0.5))
     found = group_by_density(
         Neighborhood(
-            Folded(unit, copies, np.repeat(np.arange(450), copies)),
+            DistinctRows(unit, copies, np.repeat(np.arange(450), copies)),
             450,
             *nearest(unit, 10),
             fuzzy_graph(*nearest(unit, 10)),

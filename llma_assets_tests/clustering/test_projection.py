@@ -30,9 +30,9 @@ FIXTURE = FIXTURES / "banking77_vectors.npz"
 def map_of(vectors: np.ndarray, anchors: Anchors | None = None) -> np.ndarray:
     """Places of `vectors`; `anchors` name their rows."""
     with single_thread():
-        hood = Neighborhood.of(unit_vectors(vectors), 10, seed=0)
-        of_row = hood.folded.of_row
-        return project(hood, of_distinct(anchors, of_row))[of_row]
+        neighborhood = Neighborhood.of(unit_vectors(vectors), 10, seed=0)
+        of_row = neighborhood.distinct.of_row
+        return project(neighborhood, of_distinct(anchors, of_row))[of_row]
 
 
 def of_distinct(anchors: Anchors | None, of_row: np.ndarray) -> Anchors | None:
@@ -246,16 +246,16 @@ def test_anchors_that_do_not_fit_are_refused(
 )
 def test_any_small_grid_of_points(grid: np.ndarray, anchored_share: float, seed: int) -> None:
     # Small integers give copies, ties and collinear points all the time.
-    hood = Neighborhood.of(unit_vectors(grid[np.any(grid != 0, axis=1)].astype(np.float64)), 15, seed)
-    size = len(hood.places)
+    neighborhood = Neighborhood.of(unit_vectors(grid[np.any(grid != 0, axis=1)].astype(np.float64)), 15, seed)
+    size = len(neighborhood.places)
     random = np.random.default_rng(seed)
     rows = np.flatnonzero(random.random(size) < anchored_share)
     anchors = Anchors(rows, random.uniform(-1, 1, (len(rows), 2)))
-    places = project(hood, anchors)
+    places = project(neighborhood, anchors)
     assert places.shape == (size, 2)
     assert np.isfinite(places).all()
     assert (np.abs(places) <= 1.0).all()
-    assert places.tobytes() == project(hood, anchors).tobytes()
+    assert places.tobytes() == project(neighborhood, anchors).tobytes()
 
 
 def test_items_outside_the_sample_go_to_their_kin(queries: np.ndarray, intents: np.ndarray) -> None:

@@ -233,10 +233,10 @@ def _add(team: str, number: int) -> None:
 
 def test_two_who_change_it_at_once_lose_nothing(settings: Settings) -> None:
     processes = [multiprocessing.get_context("fork").Process(target=_add, args=("acme", n)) for n in range(6)]
-    for one in processes:
-        one.start()
-    for one in processes:
-        one.join()
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
     found = clustering_jobs("acme", load_settings(max_jobs_per_team=20))
     assert sorted(job.job_id for job in found if job.job_id) == [f"j{n}" for n in range(6)]
 

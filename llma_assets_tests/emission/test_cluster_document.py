@@ -52,7 +52,7 @@ def test_events_are_read_in_every_form(form: str) -> None:
     assert document["run"]["window_end"] == datetime(2026, 1, 3, tzinfo=UTC)
     assert (document["run"]["items_analyzed"], document["run"]["items_noise"]) == (12, 2)
     assert document["run"]["cluster_count"] == 2
-    assert [(one["cluster_id"], one["size"]) for one in document["clusters"]] == [(1, 7), (0, 3), (-1, 2)]
+    assert [(cluster["cluster_id"], cluster["size"]) for cluster in document["clusters"]] == [(1, 7), (0, 3), (-1, 2)]
     largest = document["clusters"][0]
     assert (largest["title"], largest["error_count"], largest["total_cost"]) == ("Title 1", 7, 3.5)
     assert [item["rank"] for item in largest["top_items"]] == [0, 1, 2, 3, 4]

@@ -49,8 +49,8 @@ def labels(*ids: int) -> dict[int, dict[str, Any]]:
 
 def metrics(row: dict[str, Any], **themes: int) -> list[dict[str, Any]]:
     """Rows of cluster_metrics, with figures that are the group's own."""
-    groups = [("cluster", one, None) for one in {item["cluster_id"] for item in row["items"]}]
-    groups += [("theme", None, one) for one in themes.values()]
+    groups = [("cluster", item, None) for item in {item["cluster_id"] for item in row["items"]}]
+    groups += [("theme", None, theme) for theme in themes.values()]
     known = dict.fromkeys(METRIC_NAMES) | {"models": [], "tools": [], "lift": {"avg_cost": 2.0}}
     return [
         known | {"kind": kind, "cluster_id": cluster, "theme_id": theme, "total_cost": f"{kind} {cluster} {theme}"}
@@ -76,13 +76,13 @@ def test_one_event_has_the_shape_that_readers_know() -> None:
     }
     assert "$ai_optimal_k" not in properties
     clusters = properties["$ai_clusters"]
-    assert [one["cluster_id"] for one in clusters] == [0, 1, -1]
+    assert [cluster["cluster_id"] for cluster in clusters] == [0, 1, -1]
     assert clusters[-1]["centroid"] == []
     first = clusters[0]
     assert first["traces"][first["trace_ids"][0]]["rank"] == 0
     assert set(first["metrics"]) == set(METRIC_NAMES)
     assert first["metrics"]["lift"] == {"avg_cost": 2.0}
-    assert [one["metrics"]["total_cost"] for one in clusters] == [f"cluster {n} None" for n in (0, 1, -1)]
+    assert [cluster["metrics"]["total_cost"] for cluster in clusters] == [f"cluster {n} None" for n in (0, 1, -1)]
     assert properties["$ai_themes"] == []
 
 

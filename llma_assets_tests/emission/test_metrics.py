@@ -39,7 +39,7 @@ CHEAP = [
 
 def measured(*groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Metrics of these groups, which are all that the run has."""
-    items = [one for group in groups for one in group]
+    items = [cluster for group in groups for cluster in group]
     starts = [sum(len(group) for group in groups[:n]) for n in range(len(groups))]
     places = [range(start, start + len(group)) for start, group in zip(starts, groups, strict=True)]
     return metrics_of_groups(Traffic.of(items), places)
@@ -87,7 +87,7 @@ def test_of_nothing_nothing_is_known() -> None:
 def test_the_whole_run_has_no_rest_and_no_lift() -> None:
     (whole,) = measured(DEAR + CHEAP)
     assert set(whole["lift"].values()) == {None}
-    assert {one["lift"] for one in whole["models"]} == {None}
+    assert {model["lift"] for model in whole["models"]} == {None}
 
 
 def test_where_the_rest_has_no_errors_there_is_no_lift_of_errors() -> None:
@@ -99,8 +99,8 @@ def test_where_the_rest_has_no_errors_there_is_no_lift_of_errors() -> None:
 def test_many_names_are_bounded_commonest_first() -> None:
     many = [item(tools=[f"tool {m:03d}" for m in range(n)]) for n in range(30)]
     tools = measured(many)[0]["tools"]
-    assert [one["name"] for one in tools] == [f"tool {n:03d}" for n in range(MAX_USED)]
-    assert [one["items"] for one in tools] == [29 - n for n in range(MAX_USED)]
+    assert [tool["name"] for tool in tools] == [f"tool {n:03d}" for n in range(MAX_USED)]
+    assert [tool["items"] for tool in tools] == [29 - n for n in range(MAX_USED)]
 
 
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
@@ -129,7 +129,7 @@ ITEMS = st.builds(
 def test_the_groups_together_are_the_whole(groups: list[list[dict[str, Any]]]) -> None:
     """Σ metrics over clusters + noise = total; and every figure is finite."""
     parts = measured(*groups)
-    (whole,) = measured([one for group in groups for one in group])
+    (whole,) = measured([cluster for group in groups for cluster in group])
     for name in ("item_count", "error_count", "total_tokens"):
         assert sum(part[name] or 0 for part in parts) == (whole[name] or 0)
     assert math.isclose(
@@ -149,7 +149,7 @@ def test_the_groups_together_are_the_whole(groups: list[list[dict[str, Any]]]) -
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.floats(0, 1e7), min_size=1, max_size=30))
 def test_quantiles_are_those_of_sql(latencies: list[float]) -> None:
-    (ours,) = measured([item(latency_s=one) for one in latencies])
+    (ours,) = measured([item(latency_s=latency) for latency in latencies])
     query = "SELECT quantile_cont(l, 0.5), quantile_cont(l, 0.95), avg(l) FROM (SELECT unnest($all) AS l)"
     p50, p95, mean = duckdb.execute(query, {"all": latencies}).fetchone() or ()
     assert math.isclose(ours["p50_latency"], p50, rel_tol=1e-9, abs_tol=1e-6)

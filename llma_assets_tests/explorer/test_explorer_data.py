@@ -15,7 +15,7 @@ from llma_assets.explorer import packing
 from llma_assets.explorer.badges import badges
 from llma_assets.explorer.detail import Omitted, detail, excerpt, line_refs, numbered_lines
 from llma_assets.explorer.flow import MAX_NODES, parse_flow
-from llma_assets.explorer.groups import Since, Snapshot, earlier, gone, trend
+from llma_assets.explorer.groups import LineageStart, PastRun, earlier, gone, trend
 from llma_assets.explorer.items import by_importance
 from llma_assets.summarization.flow import flow_diagram
 from llma_assets.tables.cluster_metrics import CLUSTER_METRICS
@@ -134,7 +134,7 @@ def test_the_first_of_each_cluster_comes_before_the_second_of_any() -> None:
 
 
 def unpacked(chunks: Sequence[bytes]) -> list[dict[str, Any]]:
-    return [one for chunk in chunks for one in json.loads(zlib.decompress(chunk, -15))]
+    return [item for chunk in chunks for item in json.loads(zlib.decompress(chunk, -15))]
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,7 @@ def texts() -> list[list[tuple[int, str]]]:
 @pytest.mark.parametrize("spare", [0, 2_000, 30_000, 90_000, 10_000_000])
 def test_what_fits_is_packed_and_no_byte_more(texts: list[list[tuple[int, str]]], spare: int) -> None:
     summaries = [summary_of("L3", title=str(n)) for n in range(len(texts))]
-    briefs = packing.brief_chunks([detail(one, omitted=Omitted.SIZE) for one in summaries])
+    briefs = packing.brief_chunks([detail(summary, omitted=Omitted.SIZE) for summary in summaries])
 
     def variants(number: int) -> packing.Variants:
         lines = texts[number]
@@ -227,12 +227,12 @@ def test_badges(
 
 
 HISTORY = [
-    Snapshot("r3", date(2026, 1, 3), 100, {0: 40, 1: 50, -1: 10}, {0: "A", 1: "B"},
-             {0: Since("a", date(2026, 1, 1)), 1: Since("b", date(2026, 1, 3))}),
-    Snapshot("r2", date(2026, 1, 2), 80, {5: 60, 6: 20}, {5: "A", 6: "C"},
-             {5: Since("a", date(2026, 1, 1)), 6: Since("c", date(2026, 1, 2))},
+    PastRun("r3", date(2026, 1, 3), 100, {0: 40, 1: 50, -1: 10}, {0: "A", 1: "B"},
+             {0: LineageStart("a", date(2026, 1, 1)), 1: LineageStart("b", date(2026, 1, 3))}),
+    PastRun("r2", date(2026, 1, 2), 80, {5: 60, 6: 20}, {5: "A", 6: "C"},
+             {5: LineageStart("a", date(2026, 1, 1)), 6: LineageStart("c", date(2026, 1, 2))},
              {5: CLUSTER_METRICS.blank() | {"avg_cost": 0.5}}),
-    Snapshot("r1", date(2026, 1, 1), 10, {0: 10}, {}, {0: Since("a", date(2026, 1, 1))}),
+    PastRun("r1", date(2026, 1, 1), 10, {0: 10}, {}, {0: LineageStart("a", date(2026, 1, 1))}),
 ]  # fmt: skip
 
 

@@ -114,13 +114,13 @@ def test_what_json_has_no_form_for_is_refused(value: Any) -> None:
 
 def test_every_script_and_style_is_in_the_page() -> None:
     named = {f"js/{name}.js" for name in SCRIPTS} | {f"css/{name}.css" for name in STYLES}
-    there = {f"{folder}/{one.name}" for folder in ("js", "css") for one in (STATIC / folder).iterdir()}
+    there = {f"{folder}/{path.name}" for folder in ("js", "css") for path in (STATIC / folder).iterdir()}
     assert named == there
 
 
 def own_files() -> list[tuple[str, str]]:
     folders = ((STATIC / folder, folder) for folder in ("js", "css"))
-    return [(f"{name}/{one.name}", one.read_text("utf-8")) for folder, name in folders for one in folder.iterdir()]
+    return [(f"{name}/{path.name}", path.read_text("utf-8")) for folder, name in folders for path in folder.iterdir()]
 
 
 @pytest.mark.parametrize(("name", "text"), own_files(), ids=[name for name, _ in own_files()])

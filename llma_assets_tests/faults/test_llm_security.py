@@ -453,7 +453,7 @@ def test_hostile_ids_are_one_escaped_log_line(
         report = ingest([question(f"t{character}2026-03-09 ERROR forged"), question("odd", f"train {character}")])
         assert report.rows_quarantined == 1
     ids = ["t %s %(x)d {0}", "t [bold]odd[/bold]", "plain"]
-    ingest([question(one, f"Please book train {n}") for n, one in enumerate(ids)])
+    ingest([question(item_id, f"Please book train {n}") for n, item_id in enumerate(ids)])
     server.when("train 0", obedient(title=7))
     server.when("train 1", Reply(400, "content_filter", message="no\n\x1b[31mERROR forged"))
     reasons = {row["reason"] for row in rows().values()}

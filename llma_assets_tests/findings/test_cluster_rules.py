@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from llma_assets.findings.cluster_rules import Limits, cluster_findings, growth_of
+from llma_assets.findings.cluster_rules import AlertLimits, cluster_findings, growth_of
 from llma_assets.findings.facts import ClusterFacts, RunFacts
 from llma_assets.findings.finding import Finding, Kind
 
 DAY = date(2026, 1, 9)
 START = date(2026, 1, 3)
-LIMITS = Limits(new_items=20, growth=3.0, error_rate=0.25, min_items=20)
+LIMITS = AlertLimits(new_items=20, growth=3.0, error_rate=0.25, min_items=20)
 
 
 def days(*items: int) -> dict[date, int]:
@@ -27,12 +27,12 @@ def cluster(items_by_day: dict[date, int], **changes: Any) -> ClusterFacts:
     return ClusterFacts(**(shape | known | changes))
 
 
-def found(one: ClusterFacts, of_all: dict[date, int] | None = None, limits: Limits = LIMITS) -> list[Finding]:
+def found(one: ClusterFacts, of_all: dict[date, int] | None = None, limits: AlertLimits = LIMITS) -> list[Finding]:
     run = RunFacts("acme", DAY, START, "trace", "trace", "run", of_all or days(*[100] * 7), (one,))
     return list(cluster_findings(run, limits))
 
 
-def kinds(one: ClusterFacts, of_all: dict[date, int] | None = None, limits: Limits = LIMITS) -> list[str]:
+def kinds(one: ClusterFacts, of_all: dict[date, int] | None = None, limits: AlertLimits = LIMITS) -> list[str]:
     return [str(finding.kind) for finding in found(one, of_all, limits)]
 
 
@@ -126,7 +126,7 @@ def test_days_that_nobody_has_do_not_count_as_zero() -> None:
 def test_where_every_third_day_is_run_the_last_three_are_new() -> None:
     items = days(10, 10, 10, 10, 30, 30, 30)
     assert kinds(cluster(items)) == [], "thrice since the day before yesterday, not since yesterday"
-    every_third = Limits(20, 3.0, 0.25, 20, recent_days=3)
+    every_third = AlertLimits(20, 3.0, 0.25, 20, recent_days=3)
     assert kinds(cluster(items), limits=every_third) == ["growth"]
 
 

@@ -31,7 +31,7 @@ def test_small_clusters_show_each_member_once(size: int, near: int, edge: int) -
 
 def test_noise_is_no_cluster_and_ids_ascend() -> None:
     items = items_of(9)
-    assert [one.cluster_id for one in build_evidence(items, [-1, 2, 0, 2, 0, -1, 5, 5, 5])] == [0, 2, 5]
+    assert [item.cluster_id for item in build_evidence(items, [-1, 2, 0, 2, 0, -1, 5, 5, 5])] == [0, 2, 5]
     assert build_evidence(items, [-1] * 9) == []
     assert build_evidence([], []) == []
 
@@ -46,7 +46,7 @@ def test_row_order_does_not_matter() -> None:
 
 def test_terms_are_those_of_the_cluster_and_not_of_its_siblings() -> None:
     items = items_of(5, "Reset the password of my account") + items_of(5, "Delete my account for good", "j")
-    first, second = (dict(one.terms) for one in build_evidence(items, [0] * 5 + [1] * 5))
+    first, second = (dict(item.terms) for item in build_evidence(items, [0] * 5 + [1] * 5))
     assert any("password" in term for term in first)
     assert not any("password" in term for term in second)
     assert next(iter(second)).startswith("delete")

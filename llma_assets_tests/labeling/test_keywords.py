@@ -77,7 +77,7 @@ def test_descriptions_of_real_clusters_count_what_they_claim() -> None:
 
 def test_no_real_title_or_keyword_holds_a_person_or_a_code() -> None:
     evidence = real_evidence()
-    text = " ".join(" ".join(i.bullets) for one in evidence for i in one.near)
+    text = " ".join(" ".join(i.bullets) for cluster in evidence for i in cluster.near)
     people = {part for match in re.findall(r"\b([a-z]+)_([a-z]+)_\d{4}\b", text) for part in match}
     assert len(people) > 10
     for label in label_by_keywords(evidence):

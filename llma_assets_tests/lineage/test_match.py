@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llma_assets.lineage.edge import Basis, Change, Edge, Unmatched
-from llma_assets.lineage.match import KEPT_JACCARD, Snapshot, all_born, match
+from llma_assets.lineage.match import KEPT_JACCARD, ClusterMembership, all_born, match
 
 AXES = np.eye(64)
 
@@ -16,10 +16,10 @@ AXES = np.eye(64)
 GROUPS = st.dictionaries(st.integers(0, 25).map(str), st.integers(-1, 5), max_size=26)
 
 
-def run(cluster_of: Mapping[str, int], centroids: Mapping[int, np.ndarray] | None = None) -> Snapshot:
+def run(cluster_of: Mapping[str, int], centroids: Mapping[int, np.ndarray] | None = None) -> ClusterMembership:
     """A run; each cluster points along an axis of its own, unless said."""
     ids = sorted(set(cluster_of.values()) - {-1})
-    return Snapshot(dict(cluster_of), {one: AXES[one] for one in ids} | dict(centroids or {}))
+    return ClusterMembership(dict(cluster_of), {item_id: AXES[item_id] for item_id in ids} | dict(centroids or {}))
 
 
 def group(cluster_id: int, first: int, last: int) -> dict[str, int]:
@@ -60,11 +60,11 @@ def test_a_run_matches_itself(clusters: dict[str, int]) -> None:
 @settings(deadline=None)
 @given(GROUPS, GROUPS, st.randoms(use_true_random=False))
 def test_no_order_changes_an_edge(later: dict[str, int], earlier: dict[str, int], random) -> None:  # type: ignore[no-untyped-def]
-    def shuffled(one: Snapshot) -> Snapshot:
-        items, centroids = list(one.cluster_of.items()), list(one.centroids.items())
+    def shuffled(membership: ClusterMembership) -> ClusterMembership:
+        items, centroids = list(membership.cluster_of.items()), list(membership.centroids.items())
         random.shuffle(items)
         random.shuffle(centroids)
-        return Snapshot(dict(items), dict(centroids))
+        return ClusterMembership(dict(items), dict(centroids))
 
     assert match(shuffled(run(later)), shuffled(run(earlier))) == match(run(later), run(earlier))
 

@@ -66,7 +66,7 @@ class Abilities:
             return True
         if self.ignores_format:
             return False
-        known = " or ".join(f'"{one}"' for one in FORMATS if one in self.response_formats)
+        known = " or ".join(f'"{format_}"' for format_ in FORMATS if format_ in self.response_formats)
         if self.wording == "vllm":
             detail = {
                 "type": "literal_error",

@@ -280,18 +280,18 @@ def spenders() -> Iterator[list[Spender]]:
 
 
 def test_four_processes_spend_the_cap_exactly(tmp_path: Path, spenders: list[Spender]) -> None:
-    for one in spenders:
-        one.tell(tmp_path, 200)
-    assert sum(int(one.hear()) for one in spenders) == 333
+    for spender in spenders:
+        spender.tell(tmp_path, 200)
+    assert sum(int(spender.hear()) for spender in spenders) == 333
     assert set(spent(tmp_path).values()) == {999 * UNITS // 1_000}
 
 
 def test_processes_that_make_the_ledger_at_once_all_get_it(tmp_path: Path, spenders: list[Spender]) -> None:
     """SQLite refuses one of two that switch a new file to WAL, and does not wait: one of some 200."""
     for number in range(200):
-        for one in spenders:
-            one.tell(tmp_path / str(number), 1)
-        assert [one.hear() for one in spenders] == ["1"] * 4
+        for spender in spenders:
+            spender.tell(tmp_path / str(number), 1)
+        assert [spender.hear() for spender in spenders] == ["1"] * 4
 
 
 def test_what_a_killed_process_had_in_flight_stays_charged(tmp_path: Path) -> None:

@@ -368,7 +368,11 @@ def test_the_key_is_in_no_log_even_if_the_server_echoes_it(
     assert all("\n" not in text for text in said)
     assert KEY not in caplog.text
     assert KEY not in repr(opened(sink.url))
-    ours = [one for one in logging.getLogger("posthog").filters if isinstance(one, capture_module._SdkLog)]
+    ours = [
+        log_filter
+        for log_filter in logging.getLogger("posthog").filters
+        if isinstance(log_filter, capture_module._SdkLog)
+    ]
     assert len(ours) == 1, "no filter for each client"
 
 

@@ -313,7 +313,7 @@ def fails_on_three(text: str) -> str:
 def test_what_cannot_be_redacted_is_not_sent(make: Make, server: Server, caplog: pytest.LogCaptureFixture) -> None:
     outcomes = {one.key[1]: one for one in make(redact=fails_on_three).summarize([item(n) for n in range(6)])}
     assert outcomes["t3"].reason == Reason.REDACTION_FAILED
-    assert sum(one.summary is not None for one in outcomes.values()) == 5
+    assert sum(outcome.summary is not None for outcome in outcomes.values()) == 5
     assert len(server.requests) == 5
     assert not any(b"number 3 " in request.raw for request in server.requests)
     assert "book train number 3" not in caplog.text

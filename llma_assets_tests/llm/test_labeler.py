@@ -81,7 +81,7 @@ def test_no_cluster_no_call(make: Make, server: Server) -> None:
         lambda entries: entries[::-1],
         lambda entries: [{"cluster_id": 99, "title": "Not one of these", "description": ["a b", "c d"]}, *entries],
         lambda entries: [None, 5, {"title": "No number"}, {"cluster_id": True}, *entries],
-        lambda entries: [one | {"extra": {"a": 1}, "team": "other"} for one in entries],
+        lambda entries: [entry | {"extra": {"a": 1}, "team": "other"} for entry in entries],
     ],
     ids=["other order", "unknown id", "junk", "extra keys"],
 )
@@ -100,7 +100,7 @@ def test_entries_never_shift(make: Make, server: Server, change: Any) -> None:
         (_entries(lambda entries: [*entries, entries[1]]), {0}),
         (_entries(lambda entries: entries[:1]), {0, 7}),
         (_entries(lambda entries: []), {3, 0, 7}),
-        (_entries(lambda entries: [one | {"cluster_id": str(one["cluster_id"])} for one in entries]), {3, 0, 7}),
+        (_entries(lambda entries: [entry | {"cluster_id": str(entry["cluster_id"])} for entry in entries]), {3, 0, 7}),
         (_titled(0, "Invoices"), {0}),
         (_titled(0, "invoice " * 11), {0}),
         (_titled(0, "invoice" * 10_000), {0}),
@@ -112,8 +112,8 @@ def test_entries_never_shift(make: Make, server: Server, change: Any) -> None:
         (_titled(0, None), {0}),
         (_titled(0, "Pwned by the great attacker"), {0}),
         (_titled(0, "Cancel flight FLIGHT, cancel a flight for customer"), {0}),
-        (_entries(lambda entries: [one | {"description": []} for one in entries]), {3, 0, 7}),
-        (_entries(lambda entries: [one | {"description": "text"} for one in entries]), {3, 0, 7}),
+        (_entries(lambda entries: [entry | {"description": []} for entry in entries]), {3, 0, 7}),
+        (_entries(lambda entries: [entry | {"description": "text"} for entry in entries]), {3, 0, 7}),
         (Altered(lambda honest: honest[:50]), {3, 0, 7}),
         (Altered(lambda honest: ""), {3, 0, 7}),
         (Altered(finish_reason="length"), {3, 0, 7}),
@@ -142,7 +142,9 @@ def test_a_cluster_without_a_good_name_has_its_keywords(
 def test_one_title_for_two_clusters_names_neither(make: Make, server: Server) -> None:
     shared = "Help with flight and invoice"
     server.always(
-        _entries(lambda entries: [one | {"title": shared} if one["cluster_id"] in (0, 3) else one for one in entries])
+        _entries(
+            lambda entries: [entry | {"title": shared} if entry["cluster_id"] in (0, 3) else entry for entry in entries]
+        )
     )
     labels = {label.cluster_id: label for label in make().label(EVIDENCE)}
     assert [labels[n].source for n in (3, 0, 7)] == ["keywords", "keywords", "llm"]

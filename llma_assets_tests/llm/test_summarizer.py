@@ -254,7 +254,12 @@ def test_failures_before_the_first_success_are_not_lost(make: Make, server: Serv
     for number in range(SERVER_FAILURES - 1):
         server.when(f"number {number} ", Reply(500))
     outcomes = _by_id(list(make().summarize([item(n) for n in range(10)])))
-    assert sorted(key for key, one in outcomes.items() if one.reason == Reason.LLM_ERROR) == ["t0", "t1", "t2", "t3"]
+    assert sorted(key for key, outcome in outcomes.items() if outcome.reason == Reason.LLM_ERROR) == [
+        "t0",
+        "t1",
+        "t2",
+        "t3",
+    ]
     assert len(outcomes) == 10
 
 

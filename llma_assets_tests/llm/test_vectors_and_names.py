@@ -142,8 +142,8 @@ def test_a_row_that_holds_no_numbers_is_rejected(embedder: MakeEmbedder, server:
 
     def wrong(*arguments: Any) -> Reply:
         body = json.loads(honest(*arguments).body or "")
-        for one in body["data"]:
-            one["embedding"] = row
+        for entry in body["data"]:
+            entry["embedding"] = row
         return Reply(200, body=json.dumps(body))
 
     server.honest = wrong  # type: ignore[method-assign]
@@ -195,7 +195,11 @@ def test_a_title_given_in_an_earlier_call_cannot_be_given_again(labeler: MakeLab
     def same(content: str) -> str:
         clusters = json.loads(content)["clusters"]
         return json.dumps(
-            {"clusters": [one | {"title": f"question topic{one['cluster_id'] % 41} customer"} for one in clusters]}
+            {
+                "clusters": [
+                    cluster | {"title": f"question topic{cluster['cluster_id'] % 41} customer"} for cluster in clusters
+                ]
+            }
         )
 
     server.always(Altered(same))

@@ -64,10 +64,10 @@ def _titles_of_all_members(server: Server) -> None:
 
     def retitled(content: str, prompt: str) -> str:
         entries = json.loads(content)["clusters"]
-        for one in entries:
-            group = prompt.partition(f"GROUP {one['cluster_id']}: ")[2].partition("\n\n")[0]
+        for entry in entries:
+            group = prompt.partition(f"GROUP {entry['cluster_id']}: ")[2].partition("\n\n")[0]
             topics = dict.fromkeys(re.findall(r"Question about (\w+) delivery", group))
-            one["title"] = f"question about {' and '.join(topics)} delivery"
+            entry["title"] = f"question about {' and '.join(topics)} delivery"
         return json.dumps({"clusters": entries})
 
     def answer(request: Request, payload: bytes, altered: Altered) -> Reply:
@@ -126,7 +126,7 @@ def test_one_call_names_all_themes_from_members_of_all_their_clusters(lake: Lake
     found = rows(lake, DAYS[0]).values()
     of_themes = {row["theme_id"]: row["theme_naming"] for row in found if row["theme_naming"] is not None}.values()
     paid = sum(row["input_tokens"] or 0 for row in [*found, *of_themes])
-    assert report.figures["llm_input_tokens"] == paid == sum(len(one.text) // 4 for one in server.requests)
+    assert report.figures["llm_input_tokens"] == paid == sum(len(sent.text) // 4 for sent in server.requests)
     assert report.figures["llm_cost_usd"] == pytest.approx(
         (report.figures["llm_input_tokens"] + 2 * report.figures["llm_output_tokens"]) / 1e6
     )
@@ -259,12 +259,12 @@ def test_a_title_of_its_own_clusters_is_refused(lake: Lake, name: Name, server: 
     titles: list[str] = []
 
     def first(honest: str) -> str:
-        titles.extend(one["title"] for one in json.loads(honest)["clusters"])
+        titles.extend(cluster["title"] for cluster in json.loads(honest)["clusters"])
         return honest
 
     def same(honest: str) -> str:
         entries = json.loads(honest)["clusters"]
-        return json.dumps({"clusters": [one | {"title": titles[2 * n]} for n, one in enumerate(entries)]})
+        return json.dumps({"clusters": [entry | {"title": titles[2 * n]} for n, entry in enumerate(entries)]})
 
     server.script(Altered(first), Altered(same), Altered(same))
     name(DAYS[0])
@@ -285,7 +285,7 @@ def test_without_money_themes_have_keywords_and_the_day_is_partial(
         report = LabelClusters(lake, OpenAILabeler(CHAT_MODEL, access), LOG).run(DAYS[0])
     assert report.figures["is_partial"] == 1 and server.requests == []
     namings = [row["theme_naming"] for row in rows(lake, DAYS[0]).values() if row["theme_id"] in (0, 1)]
-    assert {(one["source"], one["reason"]) for one in namings} == {("keywords", "budget_exhausted")}
+    assert {(naming["source"], naming["reason"]) for naming in namings} == {("keywords", "budget_exhausted")}
 
 
 def test_themes_that_were_paid_are_not_paid_again_after_a_kill_among_clusters(
@@ -350,6 +350,9 @@ def test_events_carry_the_themes(lake: Lake, name: Name) -> None:
     EmitEvents(lake, LOG).run(DAYS[0])
     (event,) = lake.read("cluster_events", DAYS[0]).to_pylist()
     named = themes(lake, DAYS[0])
-    for one in json.loads(event["properties"])["$ai_clusters"]:
-        theme_id = TWO_PAIRS.get(one["cluster_id"])
-        assert (one["theme_id"], one["theme_title"]) == (theme_id, named[theme_id][0] if theme_id is not None else None)
+    for cluster in json.loads(event["properties"])["$ai_clusters"]:
+        theme_id = TWO_PAIRS.get(cluster["cluster_id"])
+        assert (cluster["theme_id"], cluster["theme_title"]) == (
+            theme_id,
+            named[theme_id][0] if theme_id is not None else None,
+        )

@@ -25,8 +25,8 @@ def readings(source: str, table: str) -> list[int]:
 
     def means(node: ast.AST) -> bool:
         parts = list(ast.walk(node))
-        literals = {one.value for one in parts if isinstance(one, ast.Constant)}
-        return table in literals or any(isinstance(one, ast.Name) and one.id in names for one in parts)
+        literals = {part.value for part in parts if isinstance(part, ast.Constant)}
+        return table in literals or any(isinstance(part, ast.Name) and part.id in names for part in parts)
 
     return [
         node.lineno

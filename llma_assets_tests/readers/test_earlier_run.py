@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from llma_assets.clustering.cluster import cluster
-from llma_assets.clustering.holding import Earlier
+from llma_assets.clustering.reconciliation import Earlier
 from llma_assets.clustering.result import UNSEEN, Clustering, ClusteringParams
 from llma_assets.clustering_jobs import DEFAULT_JOBS
 from llma_assets.lake import Lake

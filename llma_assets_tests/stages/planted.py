@@ -31,8 +31,8 @@ def plant(
     The centroid of a cluster is the mean of its members' topics, each an axis of its own.
     """
     row = run_row(day, cluster_of) | changes
-    for one in row["clusters"]:
-        one["theme_id"] = (theme_of or {}).get(one["cluster_id"])
+    for cluster in row["clusters"]:
+        cluster["theme_id"] = (theme_of or {}).get(cluster["cluster_id"])
     lake.write("cluster_assignments", day, pa.Table.from_pylist([row], CLUSTER_ASSIGNMENTS.schema), row["content_hash"])
     summaries = [summary_row(day, item_id) for item_id in cluster_of]
     lake.write("trace_summaries", day, pa.Table.from_pylist(summaries, TRACE_SUMMARIES.schema))
@@ -69,13 +69,13 @@ def run_row(day: TeamDay, cluster_of: Mapping[str, int]) -> dict[str, Any]:
         "embedding_model": "m" if cluster_of else None,
         "guard_path": [],
         "content_hash": hashlib.sha256(json.dumps(sorted(cluster_of.items())).encode()).hexdigest()[:16],
-        "clusters": [_cluster(one, members) for one, members in sorted(groups.items()) if one >= 0],
+        "clusters": [_cluster(item, members) for item, members in sorted(groups.items()) if item >= 0],
         "items": [
             {
-                "item_id": item_id, "trace_id": item_id, "trace_timestamp": day.start, "cluster_id": one,
+                "item_id": item_id, "trace_id": item_id, "trace_timestamp": day.start, "cluster_id": item,
                 "probability": 1.0, "outlier_score": 0.0, "distance_to_centroid": 0.1, "rank": rank, "x": 0.0, "y": 0.0,
             }
-            for one, members in sorted(groups.items()) for rank, item_id in enumerate(members)
+            for item, members in sorted(groups.items()) for rank, item_id in enumerate(members)
         ],
     }  # fmt: skip
 

@@ -228,7 +228,7 @@ def test_items_without_a_vector_or_a_place_are_missing(covered: Lake) -> None:
     vectors = covered.read("embeddings", REAL)
     covered.write("embeddings", REAL, vectors.slice(5))
     outcomes = {one.level: one.outcomes for one in window_coverage(covered, source(covered), REAL, NOW)}
-    assert sum(one.get("unaccounted", 0) for one in outcomes.values()) == 5
+    assert sum(outcome.get("unaccounted", 0) for outcome in outcomes.values()) == 5
     covered.write("embeddings", REAL, vectors)
     (trace, *others) = covered.read("cluster_assignments", REAL).to_pylist()
     trace["items"] = trace["items"][:-3]

@@ -17,7 +17,7 @@ from llma_assets.labeling.local import KeywordLabeler
 from llma_assets.lake import Lake
 from llma_assets.lineage.edge import Unmatched
 from llma_assets.lineage.identity import ComparedRun, RunKind
-from llma_assets.readers.lineage_chain import lineages, way_back
+from llma_assets.readers.lineage_chain import lineage_history, lineages
 from llma_assets.stages.cluster_events import EmitEvents
 from llma_assets.stages.cluster_labels import LabelClusters
 from llma_assets.stages.cluster_lineage import MatchClusters, _version
@@ -248,7 +248,7 @@ def test_the_way_back_says_of_each_run_what_the_view_says(lake: Lake) -> None:
         plant(lake, DAYS[n], NIGHTS[min(n, 2)])
         match_clusters(lake, DAYS[n])
     run = run_row(DAYS[5], NIGHTS[2])
-    back = way_back(lake, run, DAYS[0].day)
+    back = lineage_history(lake, run, DAYS[0].day)
     assert [one.run.team_day.day.day for one in back] == [6, 3, 2, 1]
     shown = lineage_of("date", "cluster_id", "lineage_id", "first_seen")
     told = [(one.run.team_day.day, cluster_id, *since) for one in back for cluster_id, since in one.lineage_of.items()]
@@ -261,10 +261,10 @@ def test_the_way_back_holds_the_run_before_however_old_and_no_older_one(lake: La
         plant(lake, DAYS[n], NIGHTS[0])
         match_clusters(lake, DAYS[n])
     run = run_row(DAYS[5], NIGHTS[0])
-    back = way_back(lake, run, DAYS[5].day)
+    back = lineage_history(lake, run, DAYS[5].day)
     assert [one.run.team_day.day for one in back] == [DAYS[5].day, DAYS[1].day]
     assert {since for _, since in back[0].lineage_of.values()} == {DAYS[0].day}, "followed beyond what is passed"
-    (cut, *_) = way_back(lake, run, DAYS[5].day, max_runs=2)
+    (cut, *_) = lineage_history(lake, run, DAYS[5].day, max_runs=2)
     assert set(cut.lineage_of.values()) == {(None, None)}
 
 

@@ -54,11 +54,11 @@ def test_themes_hold_what_their_clusters_hold(lake: Lake) -> None:
         item_id: dict.fromkeys(
             ["item_latency_s", "item_input_tokens", "item_output_tokens", "item_generation_count", "item_models",
              "item_tools", "item_user"]
-        ) | {"item_cost_usd": one["cost"], "item_error_count": 0}
-        for item_id, one in figures.items()
+        ) | {"item_cost_usd": figure["cost"], "item_error_count": 0}
+        for item_id, figure in figures.items()
     }  # fmt: skip
     rows = metrics_rows(row, known)
-    told = [(one["kind"], one["cluster_id"], one["theme_id"], one["item_count"], one["total_cost"]) for one in rows]
+    told = [(row["kind"], row["cluster_id"], row["theme_id"], row["item_count"], row["total_cost"]) for row in rows]
     assert told == [
         ("run", None, None, 18, 20.0),
         ("theme", None, 0, 14, 20.0), ("theme", None, 1, 4, None),

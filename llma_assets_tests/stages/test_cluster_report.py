@@ -71,12 +71,12 @@ def test_a_page_tells_what_the_tables_hold(real: Lake) -> None:
         assert sorted(run["items"]["id"]) == sorted(item["item_id"] for item in row["items"])
         assert sum(one["size"] for one in run["clusters"]) == row["items_analyzed"] == run["items_shown"]
         assert len({len(column) for column in run["items"].values()}) == 1
-        named = {one["cluster_id"]: one for one in labels if one["clustering_run_id"] == run["run_id"]}
+        named = {label["cluster_id"]: label for label in labels if label["clustering_run_id"] == run["run_id"]}
         assert {one["cluster_id"]: one["title"] for one in run["clusters"]} == {c: n["title"] for c, n in named.items()}
         sizes = [one["size"] for one in run["clusters"] if one["cluster_id"] != -1]
         assert sizes == sorted(sizes, reverse=True)
-        of_run = {one["cluster_id"]: one for one in metrics
-                  if one["clustering_run_id"] == run["run_id"] and one["kind"] == "cluster"}  # fmt: skip
+        of_run = {figures["cluster_id"]: figures for figures in metrics
+                  if figures["clustering_run_id"] == run["run_id"] and figures["kind"] == "cluster"}  # fmt: skip
         for one in run["clusters"]:
             for name in ("avg_cost", "p95_latency", "error_rate", "models", "tools", "lift"):
                 assert one["metrics"][name] == of_run[one["cluster_id"]][name], name
@@ -157,7 +157,7 @@ def test_a_page_holds_no_more_than_the_setting_lets_it(real: Lake, content: str)
     read = page(real, DAY)
     told = read.everything()
     rows = [row for row in real.read("trace_summaries", DAY).to_pylist() if row["status"] == "summarized"]
-    assert all(one["lines"] is None for chunk in read.chunks for one in chunk)
+    assert all(item["lines"] is None for chunk in read.chunks for item in chunk)
     assert read.report["content"] == content
     trace = read.report["runs"][0]
     assert trace["clusters"][0]["title"] in told
@@ -223,7 +223,7 @@ def test_a_page_never_passes_its_size_and_gives_up_the_least_first(real: Lake) -
         shown.append((row["items_shown"], row["details"], row["texts"], row["excerpts"]))
         told = page(real, DAY).report["runs"][0]
         assert sum(one["size"] for one in told["clusters"]) == told["items_analyzed"], "figures are of all"
-        assert any("items are not in this file" in one for one in told["warnings"]) == (
+        assert any("items are not in this file" in warning for warning in told["warnings"]) == (
             told["items_shown"] < told["items_analyzed"]
         )
     assert [one[:3] for one in shown] == sorted(one[:3] for one in shown)
@@ -238,10 +238,10 @@ def test_a_long_text_is_shown_by_what_its_summary_refers_to(real: Lake, monkeypa
     read = page(real, DAY)
     told = read.details(read.report["runs"][0]).values()
     parts = [one for one in told if one["omitted"] and "refers to" in one["omitted"]]
-    assert parts and all(0 < len(one["lines"]) < one["line_count"] for one in parts)
-    for one in parts:
-        numbers = {number for number, _ in one["lines"]}
-        assert all(first in numbers for note in one["bullets"] for first, _ in note["refs"])
+    assert parts and all(0 < len(part["lines"]) < part["line_count"] for part in parts)
+    for part in parts:
+        numbers = {number for number, _ in part["lines"]}
+        assert all(first in numbers for note in part["bullets"] for first, _ in note["refs"])
 
 
 # --- over time --------------------------------------------------------------------------------------------------------
@@ -266,7 +266,7 @@ def test_trends_and_badges_go_by_lineage(lake: Lake) -> None:
     assert [(c, told[c]["change"], told[c]["badges"], told[c]["earlier_size"]) for c in sorted(told)] == [
         (0, "kept", ["shrunk"], 40), (1, "born", ["new"], None), (2, "kept", [], 30), (3, "split", [], 40),
     ]  # fmt: skip
-    assert [(one["date"], one["size"]) for one in told[2]["trend"]] == [
+    assert [(point["date"], point["size"]) for point in told[2]["trend"]] == [
         ("2026-01-01", 30), ("2026-01-02", 30), ("2026-01-03", 30),
     ]  # fmt: skip
     assert told[2]["lineage_id"] == "acme_trace_20260102_000000/1"

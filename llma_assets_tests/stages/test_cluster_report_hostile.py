@@ -58,7 +58,7 @@ def test_no_title_becomes_an_element(lake: Lake, name: str) -> None:
     assert len(read.details(told)) == 10
     assert told["clusters"][0]["title"].replace("�", "")[:5].strip()
     assert set(told["items"].pop("trace")) == {HOSTILE[name]}, "ids stay what they are"
-    assert told["models"] and told["models"] == [one["name"] for one in told["metrics"]["models"]]
+    assert told["models"] and told["models"] == [model["name"] for model in told["metrics"]["models"]]
     shown = json.dumps([told, read.chunks])
     for unseen in ("\x1b", "\x07", "\x00", "\u202e"):
         assert json.dumps(unseen)[1:-1] not in shown

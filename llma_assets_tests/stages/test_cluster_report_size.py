@@ -55,12 +55,12 @@ def test_more_clusters_than_fit_give_up_details_and_then_runs(lake: Lake) -> Non
         assert build(lake, day, report_max_bytes=limit).figures["page_bytes"] <= limit
         runs = page(lake, day).report["runs"]
         warnings = " ".join(runs[0]["warnings"])
-        is_described = all(one["description"] for run in runs for one in run["clusters"])
+        is_described = all(cluster["description"] for run in runs for cluster in run["clusters"])
         assert is_described != ("Descriptions" in warnings)
         assert (len(runs) < 10) == (f"{10 - len(runs)} of 10 clustering runs" in warnings)
         assert "" in {run["job_id"] for run in runs}, "those of the default jobs stay longest"
         shown.append((is_described, len(runs)))
-        assert lake.read("cluster_report", day)["items"].to_pylist() == [sum(one["items_analyzed"] for one in rows)]
+        assert lake.read("cluster_report", day)["items"].to_pylist() == [sum(row["items_analyzed"] for row in rows)]
     assert shown[:2] == [(True, 10), (False, 10)]
     assert 10 > shown[2][1] > shown[3][1] == 2 > shown[4][1] == 1
 

@@ -48,7 +48,7 @@ def canary(account: int) -> str:
 def planted_texts(row: Row, account: int) -> Row:
     """A real summary with the account's canary in its title, bullets, notes, tools, and as its own statement."""
     secret = canary(account)
-    bullets = [one | {"text": f"{one['text']} {secret}"} for one in row["summary_bullets"]]
+    bullets = [bullet | {"text": f"{bullet['text']} {secret}"} for bullet in row["summary_bullets"]]
     bullets += [{"text": f"User asked: {secret.title()} order", "line_refs": ""}]
     note = {"text": f"Canceled by {secret}: the {secret} failed", "line_refs": ""}
     return row | {
@@ -76,9 +76,11 @@ def fill(lake: Lake, real: list[Row], accounts: int) -> None:
     rows = [row | fixed | {"trace_id": row["item_id"]} for row in rows]
     lake.write("trace_summaries", DAY, pa.Table.from_pylist(rows, TRACE_SUMMARIES.schema))
     run = run_row(DAY, cluster_of)
-    for one in run["clusters"]:
+    for cluster in run["clusters"]:
         # Two themes of several clusters, one of two of the small ones, one of the last alone.
-        one["theme_id"] = {GROUPS: 2, GROUPS + 1: 2, GROUPS + 2: 3}.get(one["cluster_id"], one["cluster_id"] % 2)
+        cluster["theme_id"] = {GROUPS: 2, GROUPS + 1: 2, GROUPS + 2: 3}.get(
+            cluster["cluster_id"], cluster["cluster_id"] % 2
+        )
     lake.write("cluster_assignments", DAY, pa.Table.from_pylist([run], CLUSTER_ASSIGNMENTS.schema), run["content_hash"])
     match_clusters(lake, DAY)
 
@@ -149,7 +151,7 @@ def test_no_canary_of_any_account_reaches_names_events_exports_or_logs(
     assert all(len(row["title"].split()) >= 2 and row["keywords"] for row in of_many), "real topics are named"
     assert len({row["title"] for row in rows}) == len(rows)
     tools = json.loads(lake.read("cluster_events", DAY)["properties"][0].as_py())["$ai_clusters"][0]["metrics"]["tools"]
-    assert [one["name"] for one in tools] == ["search"]
+    assert [tool["name"] for tool in tools] == ["search"]
     monkeypatch.setenv("LLMA_HOME", lake.root)
     monkeypatch.setenv("LLMA_MIN_USERS_PER_CLUSTER", str(MIN_USERS))
     run = rows[0]["clustering_run_id"]

@@ -177,7 +177,7 @@ def test_hostile_ids_stay_apart_and_whole(lake: Lake, ingest: Ingest) -> None:
         "$day",
     ]
     at = datetime(2026, 3, 9, 10, tzinfo=UTC)
-    ingest([generation(one, at, f"question {n} about refunds") for n, one in enumerate(ids)])
+    ingest([generation(item_id, at, f"question {n} about refunds") for n, item_id in enumerate(ids)])
     ingest([generation("a", at, "the other team's question")], "other")
     summarize(lake, AIRLINE)
     assert {row["item_id"] for row in rows(lake, AIRLINE) if row["level"] == Level.TRACE} == set(ids)

@@ -8,11 +8,11 @@ import warnings
 
 import numpy as np
 
-from llma_assets.clustering.density import Crowd, Selection, by_density
+from llma_assets.clustering.density import Selection, WeightedPoints, by_density
 from llma_assets.clustering.grouping import Grouping
 from llma_assets.clustering.neighbors import nearest
 from llma_assets.clustering.result import NOISE, ClusteringParams
-from llma_assets.clustering.vectors import fold
+from llma_assets.clustering.vectors import deduplicate
 from llma_assets.errors import InputRejected
 
 _COMPONENTS = 100
@@ -29,8 +29,8 @@ def group_by_reference(unit: np.ndarray, params: ClusteringParams) -> Grouping:
     Raises:
         InputRejected: the extra `umap` is not installed.
     """
-    folded = fold(unit)
-    size = len(folded.unit)
+    distinct = deduplicate(unit)
+    size = len(distinct.unit)
     smallest = params.min_cluster_size or max(_MIN_CLUSTER_SIZE, math.ceil(_MIN_CLUSTER_SHARE * size))
     components = min(_COMPONENTS, max(size - 2, 1))
     effective = {
@@ -47,14 +47,14 @@ def group_by_reference(unit: np.ndarray, params: ClusteringParams) -> Grouping:
         return Grouping(
             nothing, nothing == NOISE, np.zeros(len(unit)), np.zeros(len(unit)), {}, {}, effective, ("eom",)
         )
-    reduced = _reduced(folded.unit, components, params.seed)
+    reduced = _reduced(distinct.unit, components, params.seed)
     once = np.ones(size, np.int64)
-    found = by_density(Crowd.of(reduced, once, np.zeros(size), smallest, params.min_samples), Selection())
+    found = by_density(WeightedPoints.of(reduced, once, np.zeros(size), smallest, params.min_samples), Selection())
     return Grouping(
-        labels=found.labels[folded.of_row],
-        raw_noise=(found.labels == NOISE)[folded.of_row],
-        probabilities=found.probabilities[folded.of_row],
-        outlier_scores=found.outlier_scores[folded.of_row],
+        labels=found.labels[distinct.of_row],
+        raw_noise=(found.labels == NOISE)[distinct.of_row],
+        probabilities=found.probabilities[distinct.of_row],
+        outlier_scores=found.outlier_scores[distinct.of_row],
         persistence=dict(found.persistence),
         quality={"relative_validity": found.relative_validity},
         effective=effective,

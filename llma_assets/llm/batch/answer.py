@@ -5,7 +5,7 @@ from typing import Any
 
 from llma_assets.errors import FailFast
 from llma_assets.llm.batch.file import ENDPOINT, BatchResult
-from llma_assets.llm.client import ChatAnswer, Took
+from llma_assets.llm.client import CallUsage, ChatAnswer
 from llma_assets.llm.endpoint import OPENAI_URL
 from llma_assets.llm.failures import ItemFailed, Transient, classify
 from llma_assets.llm.meter import Usage
@@ -37,7 +37,7 @@ def read_answer(result: BatchResult, model_setting: str, cost_usd: float | None)
         content=content if isinstance(content, str) else "",
         refused=bool(message.get("refusal")) or choice.get("finish_reason") == "content_filter",
         cut=choice.get("finish_reason") == "length",
-        took=Took(1, 0.0, usage_of(result.body), cost_usd),
+        spent=CallUsage(1, 0.0, usage_of(result.body), cost_usd),
     )
 
 

@@ -16,7 +16,7 @@ from llma_assets.llm.dialect import Dialect
 from llma_assets.llm.failures import ItemFailed
 from llma_assets.llm.prices import Price, cost_usd
 from llma_assets.summarization.outcome import ItemText
-from llma_assets.summarization.prompt import SCHEMA_NAME, Message, summary_schema
+from llma_assets.summarization.prompt import SCHEMA_NAME, ChatMessage, summary_schema
 from llma_assets.vocabulary import Reason
 
 # What a server adds to a request on its own: marks around messages, and the schema in another form.
@@ -66,7 +66,12 @@ class Submission:
         self._file.handle.close()
 
     def add(
-        self, item: ItemText, of_summarizer: tuple[str, str, str], messages: list[Message], fence: str, submission: int
+        self,
+        item: ItemText,
+        of_summarizer: tuple[str, str, str],
+        messages: list[ChatMessage],
+        fence: str,
+        submission: int,
     ) -> None:
         """Add an item, unless neither budget nor server has room for it.
 
@@ -140,10 +145,10 @@ class Submission:
         self._file.handle.close()
         self._file = RequestFile()
 
-    def _body(self, messages: list[Message]) -> dict[str, object]:
+    def _body(self, messages: list[ChatMessage]) -> dict[str, object]:
         """The body of a direct call."""
         redact = self._access.redact
-        safe = [{**one, "content": _redacted(redact, one["content"])} for one in messages] if redact else messages
+        safe = [{**turn, "content": _redacted(redact, turn["content"])} for turn in messages] if redact else messages
         dialect = self._access.dialects.get((self._access.endpoint.url, self._model_name), Dialect())
         wanted = dialect.request(safe, SCHEMA_NAME, summary_schema(), self._max_output_tokens)
         return {"model": self._model_name} | wanted

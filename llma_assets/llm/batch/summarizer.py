@@ -114,11 +114,11 @@ class OpenAIBatchSummarizer:
                     MAX_OUTPUT_TOKENS,
                 )
                 try:
-                    one_day = _OneDay(self, state, collection, results, submission)
-                    for outcome in one_day.outcomes(first, source):
+                    batch_day = _BatchDay(self, state, collection, results, submission)
+                    for outcome in batch_day.outcomes(first, source):
                         keep(outcome)
                         yield outcome
-                    one_day.finish()
+                    batch_day.finish()
                 finally:
                     submission.close()
             finally:
@@ -188,7 +188,7 @@ class OpenAIBatchSummarizer:
             return None, Reason.INVALID_RESPONSE
 
 
-class _OneDay:
+class _BatchDay:
     """One pass over the items of a (team, day)."""
 
     def __init__(

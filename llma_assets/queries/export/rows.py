@@ -88,4 +88,4 @@ class ExportRows:
 
 
 def _days(lake: Lake, team: str, first: date, last: date) -> Sequence[TeamDay]:
-    return [one for one in lake.days("trace_summaries", team) if first <= one.day <= last]
+    return [day for day in lake.days("trace_summaries", team) if first <= day.day <= last]

@@ -18,19 +18,19 @@ from llma_assets.clustering.result import NOISE, UNSEEN
 
 # What the mean silhouette of all rows of the clusters concerned may lose: it is higher for finer clusters, so that with
 # 0 parts would come off and never go back.
-_MARGIN = 0.05
+_MAX_LOSS = 0.05
 # What that of the moved rows may lose: a few rows far from all others say little among hundreds.
-_OWN_MARGIN = 0.1
+_MAX_LOSS_OF_MOVED = 0.1
 # Standard deviations of the binomial share of new items, beyond which a cluster is new: so new topics are found as
 # soon as without earlier clusters (`benchmarks/results/holding.json`).
-_NEW = 1.5
+_NEW_DEVIATIONS = 1.5
 # An earlier run that learned from a smaller share of today's number of items is not compared with: in a team's first
 # days, the window still filling, its fewer clusters cost up to .01 AMI (`benchmarks/results/holding.json`).
-_ENOUGH = 0.85
+_MIN_LEARNED_SHARE = 0.85
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
+class EarlierLabels:
     """Clusters of an earlier run, for the rows of today's.
 
     Attributes:
@@ -41,13 +41,13 @@ class Earlier:
     labels: np.ndarray
     learned: int
 
-    def knew_enough(self, learned: int) -> bool:
+    def is_comparable(self, learned: int) -> bool:
         """Whether it learned from about as many items as today's `learned`."""
-        return self.learned >= _ENOUGH * learned
+        return self.learned >= _MIN_LEARNED_SHARE * learned
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Reconciled:
     """Labels after the comparison.
 
     Attributes:
@@ -61,9 +61,9 @@ class Held:
     rejoined: int = 0
 
 
-def hold(
+def reconcile(
     unit: np.ndarray, graph: Any, labels: np.ndarray, earlier: np.ndarray, times: np.ndarray, smallest: int
-) -> Held:
+) -> Reconciled:
     """Compare today's clusters with earlier ones. Noise of today stays noise.
 
     Args:
@@ -75,8 +75,8 @@ def hold(
         smallest: what a cluster must have, counted by `times`.
     """
     if not ((earlier >= 0) & (labels >= 0)).any():
-        return Held(labels)
-    earlier = _compact(earlier)
+        return Reconciled(labels)
+    earlier = consecutive_ids(earlier)
     shared = _shared(labels, earlier, times)
     order = _order(labels, times)
     was = _carried(graph, labels, earlier)
@@ -97,12 +97,12 @@ def hold(
         rows = np.flatnonzero(groups.labels == part)
         if part in kept or is_new[part] or not len(rows):
             continue
-        if groups.move(rows, _homes(was[rows], now_of)):
+        if groups.move(rows, _return_targets(was[rows], now_of)):
             rejoined += 1
-    return Held(groups.labels, returned, rejoined)
+    return Reconciled(groups.labels, returned, rejoined)
 
 
-def _compact(earlier: np.ndarray) -> np.ndarray:
+def consecutive_ids(earlier: np.ndarray) -> np.ndarray:
     """The same groups with ids 0, 1, … in the order of the old ones, none of them empty."""
     ids = np.unique(earlier[earlier >= 0])
     return np.where(earlier >= 0, np.searchsorted(ids, earlier), earlier).astype(np.int32)
@@ -119,8 +119,8 @@ def _shared(labels: np.ndarray, earlier: np.ndarray, times: np.ndarray) -> np.nd
 def _order(labels: np.ndarray, times: np.ndarray) -> list[int]:
     """Today's ids by falling size, then by their first row: distinct rows have an order of their own."""
     ids, first = np.unique(labels, return_index=True)
-    sizes = [times[labels == one].sum() for one in ids]
-    return [int(one) for _, _, one in sorted(zip(np.negative(sizes), first, ids, strict=True)) if one != NOISE]
+    sizes = [times[labels == label].sum() for label in ids]
+    return [int(label) for _, _, label in sorted(zip(np.negative(sizes), first, ids, strict=True)) if label != NOISE]
 
 
 def _kept(
@@ -146,10 +146,10 @@ def _are_new(labels: np.ndarray, earlier: np.ndarray, times: np.ndarray) -> np.n
     unseen = np.bincount(labels[clustered], weights=(times * (earlier == UNSEEN))[clustered])
     sizes = np.bincount(labels[clustered], weights=times[clustered])
     share = float(times[earlier == UNSEEN].sum() / times.sum())
-    return np.asarray(unseen > share * sizes + _NEW * np.sqrt(share * (1.0 - share) * sizes))
+    return np.asarray(unseen > share * sizes + _NEW_DEVIATIONS * np.sqrt(share * (1.0 - share) * sizes))
 
 
-def _homes(was: np.ndarray, now_of: np.ndarray) -> np.ndarray:
+def _return_targets(was: np.ndarray, now_of: np.ndarray) -> np.ndarray:
     """Where the rows of a part go back to: int32; nowhere, `NOISE`, if most of them have no cluster to go to."""
     homes = np.where(was >= 0, now_of[was], NOISE)
     lost = homes == NOISE
@@ -195,11 +195,11 @@ class _Groups:
             sums[place] += self._unit[rows[targets == label]].sum(axis=0, dtype=np.float64)
             sums[place] -= self._unit[rows[self.labels[rows] == label]].sum(axis=0, dtype=np.float64)
         products = self._products[concerned]
-        before = _closeness(products, self.labels[concerned], self._sizes)
+        before = _silhouettes(products, self.labels[concerned], self._sizes)
         columns = self._unit @ sums.T.astype(np.float32)
         products[:, changed] = columns[concerned]
-        lost = before - _closeness(products, labels[concerned], sizes)
-        if lost.mean() > _MARGIN or lost[np.isin(concerned, rows)].mean() > _OWN_MARGIN:
+        lost = before - _silhouettes(products, labels[concerned], sizes)
+        if lost.mean() > _MAX_LOSS or lost[np.isin(concerned, rows)].mean() > _MAX_LOSS_OF_MOVED:
             return False
         self.labels, self._sizes = labels, sizes
         self._sums[changed] = sums
@@ -207,6 +207,6 @@ class _Groups:
         return True
 
 
-def _closeness(products: np.ndarray, labels: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+def _silhouettes(products: np.ndarray, labels: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Silhouettes, from the products of rows with the sums of clusters."""
     return silhouettes_at(1.0 - products / np.maximum(sizes, 1), labels, sizes)
