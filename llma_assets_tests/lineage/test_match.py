@@ -169,3 +169,12 @@ def test_without_an_earlier_run_all_are_born_for_a_reason() -> None:
     edges = all_born(run(group(1, 0, 5) | group(0, 5, 9)), Unmatched.MODEL_CHANGED)
     assert said(edges) == [("born", 0, None), ("born", 1, None)]
     assert {edge.reason for edge in edges} == {Unmatched.MODEL_CHANGED}
+
+
+def test_one_piece_that_goes_on_alone_is_no_split() -> None:
+    """A fifth of a cluster in a new one, the rest noise: it died, another was born. With a second piece it split."""
+    earlier = run(group(0, 0, 40) | group(-1, 40, 50))
+    one_piece = group(1, 0, 8) | group(1, 40, 44) | group(-1, 8, 40)
+    assert said(match(run(one_piece), earlier)) == [("born", 1, None), ("died", None, 0)]
+    two_pieces = one_piece | group(2, 8, 16) | group(2, 44, 48)
+    assert said(match(run(two_pieces), earlier)) == [("split", 1, 0), ("split", 2, 0)]
