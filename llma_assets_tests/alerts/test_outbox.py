@@ -33,6 +33,7 @@ from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
 from llma_assets_tests import ROOT
 from llma_assets_tests.alerts.receiver import Receiver, free_port, receiving
+from llma_assets_tests.cli.in_process import llma
 from llma_assets_tests.real_traces import demo_events
 from llma_assets_tests.stages.planted import summary_row
 from llma_assets_tests.stages.planted_alerts import DAY, finding, write
@@ -304,13 +305,17 @@ def test_the_sensor_is_off_and_idle_without_an_address(
 
 
 def test_the_address_is_in_no_file_and_no_log(
-    lake: Lake, receiver: Receiver, instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    lake: Lake,
+    receiver: Receiver,
+    instance_on_disk: dg.DagsterInstance,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
 ) -> None:
     """S20: every byte below the folder of the test, the log and what the sensor says."""
     write(lake, finding("a"), finding("b"))
     receiver.answers = [500]
     with caplog.at_level(logging.DEBUG):
-        said = tick(instance)
+        said = tick(instance_on_disk)
     assert "token-of-the-path" not in said + caplog.text
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 3
@@ -342,11 +347,6 @@ def test_a_team_that_fell_silent_is_told_once(lake: Lake, receiver: Receiver) ->
     (message,) = receiver.messages
     assert (message["kind"], message["date"]) == ("gap", "2026-01-09")
     assert message["text"] == "Nothing is shown for 2026-01-09 (no items), though the days before are shown"
-
-
-def llma(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).parent / "llma"), *arguments]
-    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
 
 
 def test_the_command_lists_findings_and_deliveries(lake: Lake, receiver: Receiver, ingest: Callable[..., Any]) -> None:

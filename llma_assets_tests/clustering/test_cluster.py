@@ -174,7 +174,7 @@ def test_a_text_sent_often_is_a_cluster_even_far_from_all_others(queries: np.nda
 
 
 @pytest.mark.parametrize("d", [384, 1536])
-@pytest.mark.parametrize("n", [20, 100, 200, 600])
+@pytest.mark.parametrize("n", [20, 100, 200, pytest.param(600, marks=pytest.mark.slow)])
 def test_no_structure_is_stated_rather_than_invented(n: int, d: int) -> None:
     result = cluster(random_vectors(n, d, seed=n + d), ClusteringParams())
     assert_sound(result, n)

@@ -51,17 +51,26 @@ def formats(server: Server) -> list[str]:
     return [request.body.get("response_format", {"type": "none"})["type"] for request in server.requests]
 
 
-@pytest.mark.parametrize("wording", WORDINGS)
+FORMATS = {
+    "all": ({"json_schema", "json_object", "text"}, ["json_schema"]),
+    "no object": ({"json_schema", "text"}, ["json_schema"]),
+    "no schema": ({"json_object", "text"}, ["json_schema", "json_object"]),
+    "text only": ({"text"}, ["json_schema", "json_object", "none"]),
+}
+
+
+# The last of the formats meets every refusal, so each wording of one.
 @pytest.mark.parametrize(
-    ("known", "asked"),
+    ("known", "asked", "wording"),
     [
-        ({"json_schema", "json_object", "text"}, ["json_schema"]),
-        ({"json_schema", "text"}, ["json_schema"]),
-        ({"json_object", "text"}, ["json_schema", "json_object"]),
-        ({"text"}, ["json_schema", "json_object", "none"]),
+        pytest.param(
+            *FORMATS[name], wording, id=f"{name}-{wording}",
+            marks=() if name == "text only" or wording == WORDINGS[0] else pytest.mark.slow,
+        )
+        for name in FORMATS
+        for wording in WORDINGS
     ],
-    ids=["all", "no object", "no schema", "text only"],
-)
+)  # fmt: skip
 def test_a_format_is_found_once_for_a_whole_run(
     make: Make, server: Server, wording: Any, known: set[str], asked: list[str]
 ) -> None:
