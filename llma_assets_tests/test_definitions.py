@@ -122,13 +122,14 @@ def test_a_run_over_several_days_matches_each_with_the_one_before(
     shown = {event.partition_key: event.asset_materialization.metadata for event in events}  # type: ignore[union-attr]
     assert set(shown) == {"2025-06-02|acme", "2025-06-03|acme"}
     for key, metadata in shown.items():
+        assert key is not None
         rows = lake.read("cluster_lineage", team_day_of(key)).to_pylist()
         for change in ("kept", "split", "merged", "born", "died"):
             assert metadata[change].value == sum(row["change"] == change for row in rows)
     for event in instance.fetch_materializations(dg.AssetKey("cluster_report"), limit=5).records:
         metadata = event.asset_materialization.metadata  # type: ignore[union-attr]
-        day, team = str(event.partition_key).split("|")
-        assert metadata["page"].value == f"http://127.0.0.1:3001/{team}/{day}"
+        night, team = str(event.partition_key).split("|")
+        assert metadata["page"].value == f"http://127.0.0.1:3001/{team}/{night}"
         assert Path(str(metadata["page_file"].value)).name == "report.html"
         assert Path(str(metadata["page_file"].value)).exists()
 

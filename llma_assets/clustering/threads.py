@@ -19,7 +19,7 @@ def single_thread() -> Iterator[None]:
     A limit reaches only libraries that are loaded when it is set. So all that the body will use is
     loaded here, before.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     for name in _LIBRARIES:
         import_module(name)

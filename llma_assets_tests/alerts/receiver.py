@@ -40,7 +40,7 @@ def receiving(tls: bool = False) -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             receiver.requests.append({"path": self.path, "headers": dict(self.headers), "body": body})
             answer = receiver.answers.pop(0) if receiver.answers else 200
-            told = {"status": answer} if isinstance(answer, int) else answer
+            told: dict[str, Any] = {"status": answer} if isinstance(answer, int) else answer
             while told.get("drip") and not closing.wait(0.05):
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nX: y\r\n" if told.pop("first", True) else b"X: y\r\n")
             self.send_response(told["status"])

@@ -63,7 +63,8 @@ def run_stages(_: dg.DagsterInstance, requests: list[dg.RunRequest]) -> None:
 
 def settle(instance: dg.DagsterInstance, by: Callable[..., Any] = run_stages) -> tuple[list[str], str | None]:
     """Tick and run until nothing is due; the jobs that ran, and the cursor."""
-    jobs, cursor = [], None
+    jobs: list[str] = []
+    cursor: str | None = None
     for _ in range(12):
         result = tick(instance, cursor)
         cursor = result.cursor

@@ -1,7 +1,7 @@
 """Clusterings that look wrong are warned of, with the figures; others pass."""
 
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 import pytest
@@ -11,6 +11,7 @@ from llma_assets.definitions import defs
 from llma_assets.findings.structure import structure_findings
 from llma_assets.lake import Lake
 from llma_assets.settings import Settings
+from llma_assets.tables.cluster_assignments import ClusteringRunRow
 from llma_assets.team_day import TeamDay
 
 GOOD: dict[str, Any] = {
@@ -28,7 +29,7 @@ GOOD: dict[str, Any] = {
 
 
 def found(**changes: Any) -> list[str]:
-    return list(structure_findings(GOOD | changes, Settings()))
+    return list(structure_findings(cast("ClusteringRunRow", GOOD | changes), Settings()))
 
 
 def test_a_good_clustering_has_no_findings() -> None:

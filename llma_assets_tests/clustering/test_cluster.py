@@ -10,8 +10,10 @@ from sklearn.metrics import adjusted_mutual_info_score
 from llma_assets.clustering.cluster import cluster
 from llma_assets.clustering.result import NOISE, Clustering, ClusteringParams
 from llma_assets.errors import InputRejected
+from llma_assets.vocabulary import ClusteringMethod
+from llma_assets_tests.clustering.figures import figure
 
-METHODS = ["hdbscan", "kmeans"]
+METHODS: list[ClusteringMethod] = ["hdbscan", "kmeans"]
 
 
 def random_vectors(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -50,8 +52,8 @@ def test_density_finds_the_intents_of_real_queries(queries: np.ndarray, intents:
     assert_sound(result, len(queries))
     assert adjusted_mutual_info_score(intents, result.labels) > 0.65
     assert 9 <= len(result.clusters) <= 24
-    assert result.quality["noise_share"] < 0.2
-    assert result.quality["silhouette"] > 0.2
+    assert figure(result, "noise_share") < 0.2
+    assert figure(result, "silhouette") > 0.2
     assert result.guard_path == ("eom",)
     assert all(made.persistence is not None for made in result.clusters)
 
@@ -61,11 +63,11 @@ def test_means_chooses_by_silhouette_on_real_queries(queries: np.ndarray, intent
     assert_sound(result, len(queries))
     assert result.quality["optimal_k"] == len(result.clusters)
     assert adjusted_mutual_info_score(intents, result.labels) > 0.6
-    assert result.quality["inertia"] > 0
+    assert figure(result, "inertia") > 0
     assert result.quality["noise_share"] == 0
     assert result.guard_path == ("kmeans",)
     fewer = cluster(queries, ClusteringParams(method="kmeans", k_min=3, k_max=3))
-    assert fewer.quality["silhouette"] < result.quality["silhouette"]
+    assert figure(fewer, "silhouette") < figure(result, "silhouette")
 
 
 @pytest.mark.parametrize("count", [20, 40, 80])
@@ -78,7 +80,7 @@ def test_small_teams_get_their_groups(queries: np.ndarray, intents: np.ndarray, 
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_same_rows_give_the_same_bytes(queries: np.ndarray, method: str) -> None:
+def test_the_same_rows_give_the_same_bytes(queries: np.ndarray, method: ClusteringMethod) -> None:
     first, second = (cluster(queries[:120], ClusteringParams(method=method)) for _ in range(2))
     for name in ("labels", "probabilities", "outlier_scores", "distances", "ranks", "xy"):
         assert getattr(first, name).tobytes() == getattr(second, name).tobytes(), name
@@ -87,7 +89,7 @@ def test_the_same_rows_give_the_same_bytes(queries: np.ndarray, method: str) -> 
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_row_order_does_not_change_who_is_with_whom(queries: np.ndarray, method: str) -> None:
+def test_row_order_does_not_change_who_is_with_whom(queries: np.ndarray, method: ClusteringMethod) -> None:
     params = ClusteringParams(method=method)
     order = np.random.default_rng(3).permutation(150)
     straight, shuffled = cluster(queries[:150], params), cluster(queries[:150][order], params)
@@ -98,7 +100,7 @@ def test_row_order_does_not_change_who_is_with_whom(queries: np.ndarray, method:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_only_the_direction_counts(queries: np.ndarray, method: str) -> None:
+def test_only_the_direction_counts(queries: np.ndarray, method: ClusteringMethod) -> None:
     lengths = 2.0 ** np.random.default_rng(0).integers(-30, 30, size=(100, 1))
     plain = cluster(queries[:100], ClusteringParams(method=method))
     scaled = cluster(queries[:100].astype(np.float64) * lengths, ClusteringParams(method=method))
@@ -108,12 +110,12 @@ def test_only_the_direction_counts(queries: np.ndarray, method: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7, 8, 9, 19, 20, 21])
-def test_every_small_number_of_rows(method: str, n: int) -> None:
+def test_every_small_number_of_rows(method: ClusteringMethod, n: int) -> None:
     assert_sound(cluster(random_vectors(n, 16), ClusteringParams(method=method)), n)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_no_rows(method: str) -> None:
+def test_no_rows(method: ClusteringMethod) -> None:
     result = cluster(np.zeros((0, 8), dtype=np.float32), ClusteringParams(method=method))
     assert_sound(result, 0)
     assert result.clusters == ()
@@ -121,7 +123,7 @@ def test_no_rows(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_identical_vectors_are_one_cluster(method: str) -> None:
+def test_identical_vectors_are_one_cluster(method: ClusteringMethod) -> None:
     result = cluster(np.tile(random_vectors(1, 384), (50, 1)), ClusteringParams(method=method))
     assert_sound(result, 50)
     assert [made.size for made in result.clusters] == [50]
@@ -132,7 +134,7 @@ def test_identical_vectors_are_one_cluster(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_two_exact_groups_are_two_clusters(method: str) -> None:
+def test_two_exact_groups_are_two_clusters(method: ClusteringMethod) -> None:
     result = cluster(np.repeat(random_vectors(2, 384), [30, 20], axis=0), ClusteringParams(method=method))
     assert [made.size for made in result.clusters] == [30, 20]
     assert result.quality["silhouette"] == pytest.approx(1.0)
@@ -196,7 +198,7 @@ def test_separate_pieces_of_the_graph_stay_separate() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_one_dimension(method: str) -> None:
+def test_one_dimension(method: ClusteringMethod) -> None:
     values = np.array([[1.0], [2.0], [-3.0]] * 10, dtype=np.float32)
     result = cluster(values, ClusteringParams(method=method))
     assert [made.size for made in result.clusters] == [20, 10]
@@ -264,7 +266,7 @@ def test_a_minimum_size_above_the_number_of_rows_leaves_noise() -> None:
     method=st.sampled_from(METHODS),
     copies=st.integers(1, 3),
 )
-def test_any_small_grid_of_points(base: np.ndarray, method: str, copies: int) -> None:
+def test_any_small_grid_of_points(base: np.ndarray, method: ClusteringMethod, copies: int) -> None:
     # Small integers give copies, ties, opposite and collinear points all the time.
     vectors = np.repeat(base[np.any(base != 0, axis=1)].astype(np.float32), copies, axis=0)
     result = cluster(vectors, ClusteringParams(method=method))

@@ -28,9 +28,12 @@ def test_neighbours_are_the_exact_ones(queries: np.ndarray, monkeypatch: pytest.
 def test_silhouettes_are_those_of_the_definition(queries: np.ndarray, intents: np.ndarray) -> None:
     unit = unit_vectors(queries)
     labels = intents.astype(np.int32)
-    assert np.allclose(silhouettes(unit, labels), silhouette_samples(unit, labels, metric="cosine"), atol=1e-5)
+    values = silhouettes(unit, labels)
+    assert values is not None
+    assert np.allclose(values, silhouette_samples(unit, labels, metric="cosine"), atol=1e-5)
     labels[::5] = NOISE
     values = silhouettes(unit, labels)
+    assert values is not None
     kept = labels != NOISE
     assert np.isnan(values[~kept]).all()
     assert np.allclose(values[kept], silhouette_samples(unit[kept], labels[kept], metric="cosine"), atol=1e-5)
@@ -38,7 +41,8 @@ def test_silhouettes_are_those_of_the_definition(queries: np.ndarray, intents: n
 
 def test_silhouettes_of_singletons_and_of_one_cluster() -> None:
     unit = np.eye(3, dtype=np.float32)
-    assert silhouettes(unit, np.array([0, 1, 2])).tolist() == [0.0, 0.0, 0.0]
+    values = silhouettes(unit, np.array([0, 1, 2]))
+    assert values is not None and values.tolist() == [0.0, 0.0, 0.0]
     assert silhouettes(unit, np.array([0, 0, NOISE])) is None
 
 

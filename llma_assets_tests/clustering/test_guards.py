@@ -8,11 +8,12 @@ from llma_assets.clustering.cluster import cluster
 from llma_assets.clustering.density import Selection, WeightedPoints, by_density
 from llma_assets.clustering.graph import fuzzy_graph
 from llma_assets.clustering.grouping import group_by_density
-from llma_assets.clustering.guards import is_degenerate, min_silhouette, run_ladder
+from llma_assets.clustering.guards import LadderResult, is_degenerate, min_silhouette, run_ladder
 from llma_assets.clustering.neighborhood import Neighborhood
 from llma_assets.clustering.neighbors import nearest
 from llma_assets.clustering.result import NOISE, Clustering, ClusteringParams
 from llma_assets.clustering.vectors import DistinctRows, unit_vectors
+from llma_assets_tests.clustering.figures import figure
 
 DIMENSIONS = 64
 
@@ -32,7 +33,7 @@ def two_halves() -> tuple[np.ndarray, np.ndarray]:
     return places + random.normal(size=places.shape) * 0.8, groups
 
 
-def climbed(places: np.ndarray, vectors: np.ndarray):
+def climbed(places: np.ndarray, vectors: np.ndarray) -> LadderResult:
     once = np.ones(len(places), np.int64)
     points = WeightedPoints.of(places, once, np.zeros(len(places)), 5, 5)
     return run_ladder(
@@ -96,7 +97,7 @@ def test_one_group_that_holds_nearly_everything_stays_and_is_told() -> None:
     result = cluster(axes(groups, 0.5), ClusteringParams())
     assert adjusted_rand_score(groups, result.labels) > 0.9
     assert result.quality["largest_share"] == pytest.approx(0.85, abs=0.03)
-    assert is_degenerate(len(result.clusters), result.quality["largest_share"])
+    assert is_degenerate(len(result.clusters), figure(result, "largest_share"))
     assert [step.name for step in result.steps] == ["eom", "eom_capped", "leaf", "kmeans"]
     assert result.guard_path[-1] == "back_to_eom"
 

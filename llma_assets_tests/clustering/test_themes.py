@@ -9,6 +9,7 @@ from scipy.cluster.hierarchy import linkage
 from llma_assets.clustering.result import NOISE
 from llma_assets.clustering.themes import MIN_CLUSTERS, Themes, _agreement, _block_sums, _grow, themes
 from llma_assets.clustering.vectors import unit_vectors
+from llma_assets_tests.clustering.figures import figure
 
 
 def directions(shape: tuple[int, int], random: np.random.Generator) -> np.ndarray:
@@ -87,7 +88,7 @@ def test_planted_themes_are_found(of_cluster: list[int], seed: int) -> None:
     assert_sound(found, labels)
     assert found.found
     assert same_groups(found.of_cluster, np.array(of_cluster))
-    assert found.quality["stability"] > 0.8
+    assert figure(found, "stability") > 0.8
 
 
 @pytest.mark.parametrize("count", [4, 6, 20, 60])
@@ -99,7 +100,7 @@ def test_random_directions_have_no_themes(count: int, seed: int) -> None:
     assert_sound(found, labels)
     assert not found.found
     assert found.of_cluster.tolist() == list(range(count))
-    assert found.quality["strength"] < 0.02
+    assert figure(found, "strength") < 0.02
 
 
 def test_intents_of_one_bank_have_themes(queries: np.ndarray, intents: np.ndarray) -> None:
@@ -108,8 +109,8 @@ def test_intents_of_one_bank_have_themes(queries: np.ndarray, intents: np.ndarra
     assert_sound(found, intents.astype(np.int32))
     assert [cut.themes for cut in found.cuts] == [2, 3, 4, 5, 6]
     assert found.found
-    assert found.quality["stability"] > 0.8
-    assert found.quality["silhouette"] > 0.25
+    assert figure(found, "stability") > 0.8
+    assert figure(found, "silhouette") > 0.25
     # Each the nearest of the other among the centroids.
     for one, other in [(2, 10), (3, 7), (4, 6), (8, 9)]:
         assert found.of_cluster[one] == found.of_cluster[other]

@@ -3,6 +3,7 @@
 import multiprocessing
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -216,11 +217,15 @@ def test_every_filter_comes_back_from_the_file(some: list[PropertyFilter]) -> No
         assert clustering_jobs("acme", settings)[-1] == written
 
 
+def _with(job: ClusteringJob, jobs: TeamJobs) -> TeamJobs:
+    return replace(jobs, own=(*jobs.own, job))
+
+
 def test_a_change_that_is_wrong_leaves_the_file_as_it_was(settings: Settings) -> None:
     write(settings, WRITTEN)
     for wrong in (replace(CHECKOUT, name=""), replace(CHECKOUT, job_id="../x"), replace(CHECKOUT, job_id="CON")):
         with pytest.raises(InputRejected, match="team 'acme'"):
-            edit_jobs("acme", settings, lambda jobs, wrong=wrong: replace(jobs, own=(*jobs.own, wrong)))
+            edit_jobs("acme", settings, partial(_with, wrong))
     assert settings.jobs_path.read_text() == WRITTEN
     names = {path.name for path in settings.jobs_path.parent.iterdir()}
     assert names == {"jobs.yaml", ".locks"}, "S16: nothing else is written"

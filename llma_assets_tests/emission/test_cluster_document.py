@@ -10,6 +10,7 @@ import pytest
 from llma_assets.emission.cluster_document import read_document
 from llma_assets.emission.cluster_event import cluster_events
 from llma_assets.errors import InputRejected
+from llma_assets.tables.cluster_labels import ThemeColumns
 from llma_assets_tests.emission.test_cluster_event import labels, metrics, run
 
 RUN_ID = "42_trace_20260103_000000"
@@ -18,8 +19,11 @@ RUN_ID = "42_trace_20260103_000000"
 def events(max_bytes: int = 900 * 1024, sizes: dict[int, int] | None = None) -> list[dict[str, Any]]:
     """The events of a run as a capture endpoint has them: properties as an object."""
     row = run(sizes or {0: 3, 1: 7, -1: 2})
-    theme = {"theme_id": 0, "theme_title": "Both", "theme_description": "- both"}
-    named = {one: label | (theme if one >= 0 else {}) for one, label in labels(*(sizes or {0: 3, 1: 7, -1: 2})).items()}
+    theme: ThemeColumns = {"theme_id": 0, "theme_title": "Both", "theme_description": "- both", "theme_naming": None}
+    named = labels(*(sizes or {0: 3, 1: 7, -1: 2}))
+    for one in named:
+        if one >= 0:
+            named[one] |= theme
     figures = [one | {"total_cost": 3.5, "error_count": 7} for one in metrics(row, both=0)]
     return [
         {"event": one["event"], "uuid": one["uuid"], "properties": json.loads(one["properties"])}

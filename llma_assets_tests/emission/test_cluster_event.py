@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -12,12 +12,15 @@ from llma_assets.emission.cluster_event import MAX_EVENT_BYTES, cluster_events
 from llma_assets.emission.identity import clustering_run_id, event_uuid, seed_of, summary_uuid
 from llma_assets.emission.metrics import METRIC_NAMES
 from llma_assets.errors import InputRejected
-from llma_assets.tables.cluster_labels import CLUSTER_LABELS
+from llma_assets.tables.cluster_assignments import ClusteringRunRow
+from llma_assets.tables.cluster_events import ClusterEventRow
+from llma_assets.tables.cluster_labels import CLUSTER_LABELS, ClusterLabelRow
+from llma_assets.tables.cluster_metrics import ClusterMetricsRow
 
 END = datetime(2026, 1, 3, tzinfo=UTC)
 
 
-def run(sizes: dict[int, int], **changes: Any) -> dict[str, Any]:
+def run(sizes: dict[int, int], **changes: Any) -> ClusteringRunRow:
     items = [
         {
             "item_id": f"trace'{cluster}|{n:05d}-я", "trace_id": f"trace'{cluster}|{n:05d}-я", "generation_id": None,
@@ -36,10 +39,10 @@ def run(sizes: dict[int, int], **changes: Any) -> dict[str, Any]:
         "algorithm_version": "1", "optimal_k": 3, "silhouette": 0.5, "inertia": 7.0, "clusters": clusters,
         "items": items,
     }  # fmt: skip
-    return row | changes
+    return cast("ClusteringRunRow", row | changes)
 
 
-def labels(*ids: int) -> dict[int, dict[str, Any]]:
+def labels(*ids: int) -> dict[int, ClusterLabelRow]:
     return {
         i: CLUSTER_LABELS.blank()
         | {"title": f"Title {i}", "description": "- one", "size": 0, "source": "keywords", "keywords": ["k"]}
@@ -47,15 +50,17 @@ def labels(*ids: int) -> dict[int, dict[str, Any]]:
     }
 
 
-def metrics(row: dict[str, Any], **themes: int) -> list[dict[str, Any]]:
+def metrics(row: ClusteringRunRow, **themes: int) -> list[ClusterMetricsRow]:
     """Rows of cluster_metrics, with figures that are the group's own."""
+    groups: list[tuple[str, int | None, int | None]]
     groups = [("cluster", item, None) for item in {item["cluster_id"] for item in row["items"]}]
     groups += [("theme", None, theme) for theme in themes.values()]
     known = dict.fromkeys(METRIC_NAMES) | {"models": [], "tools": [], "lift": {"avg_cost": 2.0}}
-    return [
+    rows = [
         known | {"kind": kind, "cluster_id": cluster, "theme_id": theme, "total_cost": f"{kind} {cluster} {theme}"}
         for kind, cluster, theme in groups
     ]
+    return cast("list[ClusterMetricsRow]", rows)
 
 
 def test_one_event_has_the_shape_that_readers_know() -> None:
@@ -94,7 +99,7 @@ def test_k_means_runs_carry_the_first_version_s_properties() -> None:
 
 def test_clusters_say_which_lineage_they_belong_to() -> None:
     row = run({0: 2, 1: 1, -1: 1})
-    known = {0: {"lineage_id": "42_trace_20260102_000000/4", "change": "kept"}}
+    known: dict[int, dict[str, str | None]] = {0: {"lineage_id": "42_trace_20260102_000000/4", "change": "kept"}}
     (event,) = cluster_events(row, labels(0, 1, -1), metrics(row), lineages=known)
     told = json.loads(event["properties"])["$ai_clusters"]
     assert [(one["lineage_id"], one["change"]) for one in told] == [
@@ -158,11 +163,11 @@ def test_parts_together_are_the_whole_for_any_limit(sizes: dict[int, int], limit
     _assert_whole(row, events)
 
 
-def _wire_bytes(event: dict[str, Any]) -> int:
+def _wire_bytes(event: ClusterEventRow) -> int:
     """Bytes of an event as a capture SDK writes it: spaces after separators, no character above ASCII."""
-    names = ("uuid", "event", "distinct_id")
-    whole = {name: event[name] for name in names} | {"timestamp": event["timestamp"].isoformat()}
-    return len(json.dumps(whole | {"properties": json.loads(event["properties"])}))
+    names = {"uuid": event["uuid"], "event": event["event"], "distinct_id": event["distinct_id"]}
+    told = {"timestamp": event["timestamp"].isoformat(), "properties": json.loads(event["properties"])}
+    return len(json.dumps(names | told))
 
 
 def test_an_entry_that_cannot_fit_is_an_error_not_a_loss() -> None:
@@ -172,7 +177,7 @@ def test_an_entry_that_cannot_fit_is_an_error_not_a_loss() -> None:
         cluster_events(row, labels(0), metrics(row), max_bytes=3_000)
 
 
-def _assert_whole(row: dict[str, Any], events: list[dict[str, Any]]) -> None:
+def _assert_whole(row: ClusteringRunRow, events: list[ClusterEventRow]) -> None:
     seen = [
         (cluster["cluster_id"], item_id)
         for event in events

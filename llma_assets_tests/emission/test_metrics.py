@@ -1,7 +1,7 @@
 """What a group of items took, counted by hand, and against the rest; the laws that hold for any items."""
 
 import math
-from typing import Any
+from typing import Any, Literal, cast
 
 import duckdb
 import pytest
@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llma_assets.emission.metrics import LIFTED, MAX_USED, METRIC_NAMES, Traffic, metrics_of_groups
+from llma_assets.tables.cluster_metrics import MetricColumns
+from llma_assets.tables.trace_summaries import TraceSummaryRow
 
 
-def item(**figures: Any) -> dict[str, Any]:
+def item(**figures: Any) -> TraceSummaryRow:
     """A row of trace_summaries of which only this is known."""
     nothing = dict.fromkeys(
         [
@@ -19,7 +21,8 @@ def item(**figures: Any) -> dict[str, Any]:
             "item_models", "item_tools", "item_user",
         ]
     )  # fmt: skip
-    return nothing | {"item_error_count": 0} | {f"item_{name}": value for name, value in figures.items()}
+    known = {"item_error_count": 0} | {f"item_{name}": value for name, value in figures.items()}
+    return cast("TraceSummaryRow", nothing | known)
 
 
 DEAR = [
@@ -37,7 +40,7 @@ CHEAP = [
 ]  # fmt: skip
 
 
-def measured(*groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def measured(*groups: list[TraceSummaryRow]) -> list[MetricColumns]:
     """Metrics of these groups, which are all that the run has."""
     items = [cluster for group in groups for cluster in group]
     starts = [sum(len(group) for group in groups[:n]) for n in range(len(groups))]
@@ -75,6 +78,7 @@ def test_a_group_is_measured_beside_the_rest() -> None:
 
 def test_what_is_dear_is_more_tokens_or_dearer_ones() -> None:
     lift = measured(DEAR, CHEAP)[0]["lift"]
+    assert lift["avg_tokens"] is not None and lift["cost_per_million_tokens"] is not None
     assert lift["avg_cost"] == lift["avg_tokens"] * lift["cost_per_million_tokens"]
 
 
@@ -126,7 +130,7 @@ ITEMS = st.builds(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(ITEMS, max_size=8), min_size=1, max_size=5))
-def test_the_groups_together_are_the_whole(groups: list[list[dict[str, Any]]]) -> None:
+def test_the_groups_together_are_the_whole(groups: list[list[TraceSummaryRow]]) -> None:
     """Σ metrics over clusters + noise = total; and every figure is finite."""
     parts = measured(*groups)
     (whole,) = measured([cluster for group in groups for cluster in group])
@@ -135,14 +139,15 @@ def test_the_groups_together_are_the_whole(groups: list[list[dict[str, Any]]]) -
     assert math.isclose(
         math.fsum(part["total_cost"] or 0 for part in parts), whole["total_cost"] or 0, abs_tol=1e-9 * len(parts)
     )
-    for name in ("models", "tools"):
-        counts = [sum(one["items"] for one in part[name]) for part in (whole, *parts)]
+    used: Literal["models", "tools"]
+    for used in ("models", "tools"):
+        counts = [sum(cast("int", one["items"]) for one in part[used]) for part in (whole, *parts)]
         assert counts[0] == sum(counts[1:])
     assert max(part["distinct_users"] for part in parts) <= whole["distinct_users"]
     assert math.isclose(sum(part["item_count"] * (part["error_rate"] or 0) for part in parts), whole["error_count"],
                         abs_tol=1e-4)  # fmt: skip
     for part in (whole, *parts):
-        numbers = [part[name] for name in METRIC_NAMES[:13]] + list(part["lift"].values())
+        numbers: list[Any] = [part[name] for name in METRIC_NAMES[:13]] + list(part["lift"].values())
         assert all(math.isfinite(number) for number in numbers if number is not None)
 
 
@@ -152,6 +157,7 @@ def test_quantiles_are_those_of_sql(latencies: list[float]) -> None:
     (ours,) = measured([item(latency_s=latency) for latency in latencies])
     query = "SELECT quantile_cont(l, 0.5), quantile_cont(l, 0.95), avg(l) FROM (SELECT unnest($all) AS l)"
     p50, p95, mean = duckdb.execute(query, {"all": latencies}).fetchone() or ()
+    assert ours["p50_latency"] is not None and ours["p95_latency"] is not None and ours["avg_latency"] is not None
     assert math.isclose(ours["p50_latency"], p50, rel_tol=1e-9, abs_tol=1e-6)
     assert math.isclose(ours["p95_latency"], p95, rel_tol=1e-9, abs_tol=1e-6)
     assert math.isclose(ours["avg_latency"], mean, rel_tol=1e-9, abs_tol=1e-6)

@@ -26,7 +26,7 @@ from llma_assets_tests.real_traces import NOW, demo_events
 from llma_assets_tests.stages.pipeline import LOG, source, summarize
 
 FIRST, SECOND, DAY = date(2026, 3, 3), date(2026, 3, 8), date(2026, 3, 9)
-OPENAI = {"summarizer": "openai", "embedder": "openai", "labeler": "openai"}
+OPENAI: dict[str, Any] = {"summarizer": "openai", "embedder": "openai", "labeler": "openai"}
 
 
 class PricedSummarizer(ExtractiveSummarizer):

@@ -10,6 +10,7 @@ from typing import Any
 from llma_assets.explorer.detail import detail, numbered_lines
 from llma_assets.explorer.packing import brief_chunks, place_of
 from llma_assets.summarization.extractive import summarize
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.traces.text import render_trace
 from llma_assets_tests.traces.trace_events import real_traces
 
@@ -36,7 +37,7 @@ def details() -> tuple[tuple[str, Json], ...]:
     for events in real_traces():
         text = render_trace(events)
         summary = summarize(text)
-        row = {
+        row = TRACE_SUMMARIES.blank() | {
             "summary_bullets": [{"text": note.text, "line_refs": note.line_refs} for note in summary.bullets],
             "interesting_notes": [{"text": note.text, "line_refs": note.line_refs} for note in summary.notes],
             "flow_diagram": summary.flow_diagram,

@@ -5,7 +5,7 @@ import random
 import zlib
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -18,7 +18,10 @@ from llma_assets.explorer.flow import MAX_NODES, parse_flow
 from llma_assets.explorer.groups import LineageStart, PastRun, earlier, gone, trend
 from llma_assets.explorer.items import by_importance
 from llma_assets.summarization.flow import flow_diagram
-from llma_assets.tables.cluster_metrics import CLUSTER_METRICS
+from llma_assets.tables.cluster_assignments import ClusterItemRow
+from llma_assets.tables.cluster_lineage import CLUSTER_LINEAGE
+from llma_assets.tables.cluster_metrics import CLUSTER_METRICS, ClusterMetricsRow
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES, NoteRow, TraceSummaryRow
 from llma_assets_tests.real_traces import demo_events
 
 # --- flow -------------------------------------------------------------------------------------------------------------
@@ -95,9 +98,9 @@ def test_references_are_pairs_of_lines_that_there_are(text: str, count: int, ref
     assert line_refs(text, count) == refs
 
 
-def summary_of(*refs: str, title: str = "t") -> dict[str, Any]:
-    notes = [{"text": f"bullet {n}", "line_refs": ref} for n, ref in enumerate(refs)]
-    return {"title": title, "summary_bullets": notes, "interesting_notes": [], "flow_diagram": None}
+def summary_of(*refs: str, title: str = "t") -> TraceSummaryRow:
+    notes: list[NoteRow] = [{"text": f"bullet {n}", "line_refs": ref} for n, ref in enumerate(refs)]
+    return TRACE_SUMMARIES.blank() | {"title": title, "summary_bullets": notes, "interesting_notes": []}
 
 
 def test_an_excerpt_is_what_is_referred_to_and_a_little_around_it() -> None:
@@ -128,7 +131,7 @@ def test_a_detail_without_lines_says_why() -> None:
 
 
 def test_the_first_of_each_cluster_comes_before_the_second_of_any() -> None:
-    items = [{"cluster_id": c} for c in (4, 4, 4, 1, 1, -1, -1)]
+    items = [cast("ClusterItemRow", {"cluster_id": c}) for c in (4, 4, 4, 1, 1, -1, -1)]
     order = [(items[n]["cluster_id"], n) for n in by_importance(items, [4, 1, -1])]
     assert order == [(4, 0), (1, 3), (-1, 5), (4, 1), (1, 4), (-1, 6), (4, 2)]
 
@@ -221,7 +224,7 @@ def test_chunks_that_do_not_fit_are_left_out_from_the_end() -> None:
     ],
 )
 def test_badges(
-    change: str | None, size: int, share: float, before: Any, metrics: dict[str, Any], expected: list[str]
+    change: str | None, size: int, share: float, before: Any, metrics: ClusterMetricsRow, expected: list[str]
 ) -> None:
     assert badges(change, size, share, before, metrics) == expected
 
@@ -247,7 +250,10 @@ def test_a_trend_follows_the_lineage_through_other_numbers() -> None:
 
 
 def test_what_is_gone_is_of_the_run_before() -> None:
-    edges = [{"change": "died", "earlier_cluster_id": 6}, {"change": "kept", "earlier_cluster_id": 5}]
+    edges = [
+        CLUSTER_LINEAGE.blank() | {"change": "died", "earlier_cluster_id": 6},
+        CLUSTER_LINEAGE.blank() | {"change": "kept", "earlier_cluster_id": 5},
+    ]
     assert gone(edges, HISTORY) == [{"title": "C", "size": 20, "last_date": "2026-01-02", "lineage_id": "c"}]
     assert gone(edges, HISTORY[:1]) == []
 

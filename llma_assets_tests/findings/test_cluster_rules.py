@@ -22,9 +22,9 @@ def days(*items: int) -> dict[date, int]:
 
 def cluster(items_by_day: dict[date, int], **changes: Any) -> ClusterFacts:
     size = sum(items_by_day.values())
-    known = {"lineage_id": "r/0", "first_seen": DAY - timedelta(days=30), "is_new_topic": True}
-    shape = {"cluster_id": 0, "title": "Refunds", "size": size, "items_by_day": items_by_day, "error_count": 0}
-    return ClusterFacts(**(shape | known | changes))
+    known: dict[str, Any] = {"lineage_id": "r/0", "first_seen": DAY - timedelta(days=30), "is_new_topic": True}
+    known |= {"cluster_id": 0, "title": "Refunds", "size": size, "items_by_day": items_by_day, "error_count": 0}
+    return ClusterFacts(**(known | changes))
 
 
 def found(one: ClusterFacts, of_all: dict[date, int] | None = None, limits: AlertLimits = LIMITS) -> list[Finding]:

@@ -1,6 +1,7 @@
 """Distances between runs, gaps between days, and items that are missing."""
 
 import math
+from collections.abc import Hashable
 from datetime import date, timedelta
 
 import pytest
@@ -18,7 +19,7 @@ counts = st.dictionaries(st.integers(0, 5), st.integers(1, 50), min_size=1)
 
 
 @given(counts, counts)
-def test_the_distance_is_one_of_distributions(one: dict[int, int], other: dict[int, int]) -> None:
+def test_the_distance_is_one_of_distributions(one: dict[Hashable, int], other: dict[Hashable, int]) -> None:
     distance = js_distance(one, other)
     assert 0 <= distance <= 1
     assert distance == pytest.approx(js_distance(other, one), abs=1e-7)

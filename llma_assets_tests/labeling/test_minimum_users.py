@@ -52,7 +52,7 @@ def test_only_what_enough_users_said_is_left() -> None:
 
 
 def test_what_one_user_says_a_thousand_times_is_said_by_one() -> None:
-    users: list[str | None] = ["a"] * 50 + ["b", "c"]
+    users: list[str | None] = [*["a"] * 50, "b", "c"]
     texts = ["the canary word xylophone"] * 50 + ["a refund of my order", "a refund of my order"]
     found = titles(2, users, *texts)
     assert set(found) == {"", "a refund of my order"}
@@ -77,7 +77,7 @@ def test_how_a_word_is_written_is_common_as_well() -> None:
 
 def test_of_one_user_so_many_items_are_read_and_no_more() -> None:
     """The nearest thousand are of one account; the others are heard all the same."""
-    users: list[str | None] = ["a"] * 1_000 + ["b", "c"]
+    users: list[str | None] = [*["a"] * 1_000, "b", "c"]
     texts = ["refund my order"] * 1_002
     found = titles(3, users, *texts)
     assert found.count("refund my order") == MAX_ITEMS_OF_USER + 2

@@ -24,7 +24,8 @@ def access_of(endpoint: Endpoint, options: dict[str, Any], **usual: Any) -> tupl
     """Access as `options` say, and those options that are about something else."""
     mine = {name: value for name, value in options.items() if name in ACCESS_FIELDS}
     others = {name: value for name, value in options.items() if name not in ACCESS_FIELDS}
-    return Access(**{"endpoint": endpoint, "policy": NO_WAIT} | usual | mine), others
+    chosen: dict[str, Any] = {"endpoint": endpoint, "policy": NO_WAIT, **usual, **mine}
+    return Access(**chosen), others
 
 
 def item(number: int, asked: str = "", **properties: Any) -> ItemText:

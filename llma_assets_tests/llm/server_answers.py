@@ -49,10 +49,9 @@ def _completion(request: Request, altered: Altered, abilities: Abilities, is_any
     limit = body.get("max_completion_tokens", body.get("max_tokens"))
     if limit is not None and len(content) // _CHARS_PER_TOKEN > limit:
         content, finish_reason = content[: limit * _CHARS_PER_TOKEN], "length"
-    content = altered.change(content)
-    if altered.refusal is not None:
-        content = None
-    read, written = len(request.text) // _CHARS_PER_TOKEN, len(content or "") // _CHARS_PER_TOKEN
+    changed = altered.change(content)
+    said = changed if altered.refusal is None else None
+    read, written = len(request.text) // _CHARS_PER_TOKEN, len(said or "") // _CHARS_PER_TOKEN
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -61,7 +60,7 @@ def _completion(request: Request, altered: Altered, abilities: Abilities, is_any
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": content, "refusal": altered.refusal},
+                "message": {"role": "assistant", "content": said, "refusal": altered.refusal},
                 "finish_reason": finish_reason,
             }
         ],
@@ -175,8 +174,8 @@ def _embeddings(body: dict[str, Any], altered: Altered, is_any_model: bool) -> d
     if any(len(text) > 30_000 for text in texts):
         raise Refused(Reply(400, None, message="This model's maximum context length is 8192 tokens"))
     dim = body.get("dimensions", _KNOWN_DIMS.get(body["model"], DIM))
-    rows = [{"object": "embedding", "index": index, "embedding": vector(t, dim)} for index, t in enumerate(texts)]
-    rows = [dict(row) for row in altered.change(rows)]
+    honest = [{"object": "embedding", "index": index, "embedding": vector(t, dim)} for index, t in enumerate(texts)]
+    rows: list[dict[str, Any]] = [dict(row) for row in altered.change(honest)]
     if body.get("encoding_format") == "base64":
         for row in rows:
             packed = struct.pack(f"<{len(row['embedding'])}f", *row["embedding"])

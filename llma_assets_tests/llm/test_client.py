@@ -193,7 +193,7 @@ def test_no_text_holds_the_key_or_what_the_server_quotes(
     server.always(failure)
     records: list[Any] = []
     recorder = NullRecorder()
-    recorder.call = records.append  # type: ignore[method-assign]
+    recorder.call = records.append  # type: ignore[method-assign, assignment]
     with pytest.raises((FailFast, RetryLater), match=named) as caught:
         list(make(recorder=recorder).summarize([item(n) for n in range(50)]))
     chain: BaseException | None = caught.value
@@ -329,7 +329,7 @@ def test_a_text_that_cannot_be_redacted_costs_no_other_its_vector(server: Server
 def test_what_is_recorded_is_what_was_sent(make: Make, server: Server) -> None:
     records: list[Any] = []
     recorder = NullRecorder()
-    recorder.call = records.append  # type: ignore[method-assign]
+    recorder.call = records.append  # type: ignore[method-assign, assignment]
     list(make(redact=Redactor().text, recorder=recorder, is_content_recorded=True).summarize([item(1, SECRETS[0])]))
     list(make(recorder=recorder).summarize([item(2)]))
     assert SECRETS[0] not in repr(records)

@@ -14,6 +14,7 @@ from llma_assets.llm.budget import budget_of
 from llma_assets.llm.endpoint import Endpoint
 from llma_assets.settings import load_settings
 from llma_assets.versions import is_part
+from llma_assets.vocabulary import Level
 from llma_assets_tests.llm.llm_day import DAY, ONE_SUMMARY_USD, Day, questions, requested, statuses
 from llma_assets_tests.llm.server import Server
 from llma_assets_tests.real_traces import NOW
@@ -64,7 +65,7 @@ def test_summaries_cut_short_are_a_valid_part_and_the_next_run_pays_the_rest(
     assert last.figures["is_partial"] == 0
     assert server.paid == done + left, "nothing was paid twice"
     assert not is_part(day.version("trace_summaries"))
-    stats = source(day.lake).day_stats("acme", NOW, ["trace", "generation"])
+    stats = source(day.lake).day_stats("acme", NOW, list(Level))
     assert day.version("trace_summaries") == stats[0].source_version
     assert day.summarize().figures["cache_hits"] == done + left
 

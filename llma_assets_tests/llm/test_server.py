@@ -33,7 +33,8 @@ pytest_plugins = ["llma_assets_tests.llm.llm_fixtures"]
 
 
 def _client(server: Server, **options: Any) -> openai.OpenAI:
-    return openai.OpenAI(**{"api_key": KEY, "base_url": server.url, "max_retries": 0} | options)
+    chosen: dict[str, Any] = {"api_key": KEY, "base_url": server.url, "max_retries": 0, **options}
+    return openai.OpenAI(**chosen)
 
 
 @pytest.fixture
@@ -84,12 +85,9 @@ def test_it_knows_its_models(server: Server, client: openai.OpenAI) -> None:
 
 
 def test_an_answer_is_no_longer_than_was_asked_for(client: openai.OpenAI) -> None:
-    choice = client.chat.completions.create(
-        model=CHAT_MODEL,
-        messages=messages(asked="x" * 400),
-        response_format=schema_format(STRICT),
-        max_completion_tokens=5,
-    ).choices[0]
+    wanted: dict[str, Any] = {"messages": messages(asked="x" * 400), "response_format": schema_format(STRICT)}
+    choice = client.chat.completions.create(model=CHAT_MODEL, max_completion_tokens=5, **wanted).choices[0]
+    assert choice.message.content is not None
     assert (choice.finish_reason, len(choice.message.content)) == ("length", 20)
 
 
@@ -246,7 +244,7 @@ def test_rows_that_do_not_fit_the_texts(server: Server, client: openai.OpenAI) -
 
 def test_a_refusal_and_a_cut(server: Server, client: openai.OpenAI) -> None:
     server.script(REFUSAL, CUT)
-    wanted = {"model": CHAT_MODEL, "messages": messages(), "response_format": schema_format(STRICT)}
+    wanted: dict[str, Any] = {"model": CHAT_MODEL, "messages": messages(), "response_format": schema_format(STRICT)}
     assert client.chat.completions.create(**wanted).choices[0].message.refusal
     assert client.chat.completions.create(**wanted).choices[0].finish_reason == "length"
 

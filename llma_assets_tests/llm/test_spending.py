@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -259,7 +259,7 @@ def test_an_answer_without_usage_stays_charged_with_the_most_it_can_have_cost(
         del body["usage"]
         return Reply(200, body=json.dumps(body))
 
-    server.honest = without  # type: ignore[method-assign]
+    server.honest = without  # type: ignore[method-assign, assignment]
     (outcome,) = make(1.0).summarize([item(1)])
     assert outcome.summary is not None
     assert outcome.cost_usd is None and outcome.input_tokens is None
@@ -304,7 +304,7 @@ def test_cached_tokens_are_charged_at_their_own_price(make: Make, server: Server
         body["usage"]["prompt_tokens_details"] = {"cached_tokens": 800}
         return Reply(200, body=json.dumps(body))
 
-    server.honest = cached  # type: ignore[method-assign]
+    server.honest = cached  # type: ignore[method-assign, assignment]
     prices = {CHAT_MODEL: {"input_usd": 10.0, "cached_input_usd": 1.0, "output_usd": 20.0}}
     (outcome,) = make(1.0, price_overrides=prices).summarize([item(1)])
     assert outcome.cost_usd == pytest.approx((200 * 10 + 800 * 1 + 100 * 20) / 1e6)
@@ -330,6 +330,7 @@ def test_a_run_that_is_left_keeps_the_charge_of_what_was_in_flight(
     next(outcomes)
     server.answer_s = 0.5
     next(outcomes)
+    assert isinstance(outcomes, Generator)
     outcomes.close()
     in_flight = len(server.requests) - bill.calls
     assert in_flight > 0

@@ -3,7 +3,7 @@
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -359,6 +359,7 @@ def test_stopping_early_leaves_no_thread_and_no_call(make: Make, server: Server)
     server.answer_s = 0.05
     outcomes = make().summarize(item(n) for n in range(1000))
     next(outcomes)
+    assert isinstance(outcomes, Generator)
     outcomes.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "llm-calls"]
     sent = len(server.requests)

@@ -146,7 +146,7 @@ def test_a_row_that_holds_no_numbers_is_rejected(embedder: MakeEmbedder, server:
             entry["embedding"] = row
         return Reply(200, body=json.dumps(body))
 
-    server.honest = wrong  # type: ignore[method-assign]
+    server.honest = wrong  # type: ignore[method-assign, assignment]
     with pytest.raises(EmbeddingRejected, match=match):
         embedder().embed(["a b"])
 

@@ -47,7 +47,7 @@ def test_views_are_read_whole_while_a_run_writes(lake: Lake, client: str, reads:
         write(lake, number)
     Project().refresh_views_file()
     done = threading.Event()
-    written = []
+    written: list[int] = []
 
     def replace() -> None:
         while not done.is_set():

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from llma_assets.clustering.cluster import cluster
-from llma_assets.clustering.reconciliation import Earlier
+from llma_assets.clustering.reconciliation import EarlierLabels
 from llma_assets.clustering.result import UNSEEN, Clustering, ClusteringParams
 from llma_assets.clustering_jobs import DEFAULT_JOBS
 from llma_assets.lake import Lake
@@ -67,7 +67,7 @@ def test_the_same_day_after_the_same_run_is_the_same_file(embedded: Lake) -> Non
 def test_clusters_of_the_run_before_reach_the_clustering(embedded: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     clustered(embedded, YESTERDAY)
     rearranged(embedded, YESTERDAY)
-    taken: list[Earlier] = []
+    taken: list[EarlierLabels] = []
 
     def watched(*arguments: Any) -> Clustering:
         taken.append(arguments[-1])

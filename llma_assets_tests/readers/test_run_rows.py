@@ -17,7 +17,7 @@ def test_rows_of_other_runs_and_of_earlier_clusters_are_left_out(lake: Lake) -> 
     assert rows_of_run(lake, CLUSTER_LINEAGE, RUN) == []
     kept = [("run", "old"), ("run", "new"), ("other", "new"), ("run", "new")]
     rows = [
-        dict.fromkeys(CLUSTER_LINEAGE.names)
+        CLUSTER_LINEAGE.blank()
         | {"team_id": DAY.team, "date": DAY.day, "level": "trace", "job_id": "", "change": "born"}
         | {"clustering_run_id": run_id, "content_hash": content_hash, "cluster_id": number}
         for number, (run_id, content_hash) in enumerate(kept)
@@ -29,7 +29,8 @@ def test_rows_of_other_runs_and_of_earlier_clusters_are_left_out(lake: Lake) -> 
 
 
 def test_an_edge_tells_the_run_before_it() -> None:
-    edge = {"team_id": "acme", "earlier_date": None, "earlier_clustering_run_id": None, "earlier_content_hash": None}
+    edge = CLUSTER_LINEAGE.blank()
+    edge["team_id"] = "acme"
     assert RunKey.before(edge) is None
     edge |= {"earlier_date": DAY.day, "earlier_clustering_run_id": "run", "earlier_content_hash": "new"}
     assert RunKey.before(edge) == RUN

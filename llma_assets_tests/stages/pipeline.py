@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 from llma_assets.clustering.result import ClusteringParams
 from llma_assets.clustering_jobs import clustering_jobs
@@ -33,7 +33,7 @@ def source(lake: Lake) -> LakeEventSource:
     return lake_event_source(load_settings(), lake)
 
 
-def summarize(lake: Lake, day: TeamDay, summarizer: Summarizer | None = None, now=NOW) -> StageReport:
+def summarize(lake: Lake, day: TeamDay, summarizer: Summarizer | None = None, now: datetime = NOW) -> StageReport:
     """The stage trace_summaries."""
     jobs = clustering_jobs(day.team, load_settings())
     stage = SummarizeDay(lake, source(lake), summarizer or ExtractiveSummarizer(), jobs, load_settings(), now, LOG)

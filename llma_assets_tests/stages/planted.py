@@ -4,13 +4,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
 from llma_assets.emission.identity import clustering_run_id
 from llma_assets.lake import Lake
-from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS
+from llma_assets.tables.cluster_assignments import CLUSTER_ASSIGNMENTS, ClusteringRunRow
 from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
 
@@ -25,12 +25,12 @@ def items(topic: str, first: int, last: int, cluster_id: int) -> dict[str, int]:
 
 def plant(
     lake: Lake, day: TeamDay, cluster_of: Mapping[str, int], theme_of: Mapping[int, int] | None = None, **changes: Any
-) -> dict[str, Any]:
+) -> ClusteringRunRow:
     """Write one trace-level run with these clusters and themes, and the summaries of its items on its day.
 
     The centroid of a cluster is the mean of its members' topics, each an axis of its own.
     """
-    row = run_row(day, cluster_of) | changes
+    row = cast("ClusteringRunRow", run_row(day, cluster_of) | changes)
     for cluster in row["clusters"]:
         cluster["theme_id"] = (theme_of or {}).get(cluster["cluster_id"])
     lake.write("cluster_assignments", day, pa.Table.from_pylist([row], CLUSTER_ASSIGNMENTS.schema), row["content_hash"])
@@ -39,13 +39,13 @@ def plant(
     return row
 
 
-def run_row(day: TeamDay, cluster_of: Mapping[str, int]) -> dict[str, Any]:
+def run_row(day: TeamDay, cluster_of: Mapping[str, int]) -> ClusteringRunRow:
     """A row of cluster_assignments; without items it is a run that was skipped."""
     groups: dict[int, list[str]] = {}
     for item_id in sorted(cluster_of):
         groups.setdefault(cluster_of[item_id], []).append(item_id)
     noise = len(groups.get(-1, []))
-    return dict.fromkeys(CLUSTER_ASSIGNMENTS.names) | {
+    row = dict.fromkeys(CLUSTER_ASSIGNMENTS.names) | {
         "team_id": day.team,
         "date": day.day,
         "clustering_run_id": clustering_run_id(day.team, "trace", day.end),
@@ -78,6 +78,7 @@ def run_row(day: TeamDay, cluster_of: Mapping[str, int]) -> dict[str, Any]:
             for item, members in sorted(groups.items()) for rank, item_id in enumerate(members)
         ],
     }  # fmt: skip
+    return cast("ClusteringRunRow", row)
 
 
 def _cluster(cluster_id: int, members: list[str]) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def test_where_no_member_is_shared_the_centroids_decide(lake: Lake) -> None:
         ({"level": "generation"}, "no_earlier_run"),
     ],
 )
-def test_runs_that_cannot_be_compared_are_not_and_say_why(lake: Lake, change: dict[str, str], reason: str) -> None:
+def test_runs_that_cannot_be_compared_are_not_and_say_why(lake: Lake, change: dict[str, Any], reason: str) -> None:
     """F18."""
     for n in range(2):
         plant(lake, DAYS[n], NIGHTS[n], **(change if n else {}))

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,6 +12,8 @@ from llma_assets.emission.run_metrics import metrics_rows
 from llma_assets.errors import PartitionMissing
 from llma_assets.lake import Lake
 from llma_assets.stages.cluster_events import EmitEvents
+from llma_assets.tables.cluster_assignments import ClusteringRunRow
+from llma_assets.tables.trace_summaries import TRACE_SUMMARIES
 from llma_assets.team_day import TeamDay
 from llma_assets_tests.real_traces import demo_events
 from llma_assets_tests.stages.pipeline import LOG, cluster, measure, run_day, summarize
@@ -51,12 +53,9 @@ def test_themes_hold_what_their_clusters_hold(lake: Lake) -> None:
     row = plant(lake, DAY, items("a", 0, 8, 0) | items("b", 0, 6, 1) | items("c", 0, 4, 2), {0: 0, 1: 0, 2: 1})
     figures = {f"{topic}-{n:03d}": {"cost": cost} for topic, cost in (("a", 1.0), ("b", 2.0)) for n in range(8)}
     known = {
-        item_id: dict.fromkeys(
-            ["item_latency_s", "item_input_tokens", "item_output_tokens", "item_generation_count", "item_models",
-             "item_tools", "item_user"]
-        ) | {"item_cost_usd": figure["cost"], "item_error_count": 0}
+        item_id: TRACE_SUMMARIES.blank() | {"item_cost_usd": figure["cost"], "item_error_count": 0}
         for item_id, figure in figures.items()
-    }  # fmt: skip
+    }
     rows = metrics_rows(row, known)
     told = [(row["kind"], row["cluster_id"], row["theme_id"], row["item_count"], row["total_cost"]) for row in rows]
     assert told == [
@@ -130,7 +129,7 @@ def test_people_and_costs_are_counted_once(lake: Lake, ingest: Ingest) -> None:
     summaries = {row["item_id"]: row for row in lake.read("trace_summaries", DAY).to_pylist()}
     run = {"team_id": "acme", "date": DAY.day, "clustering_run_id": "r", "level": "trace", "content_hash": "h"}
     of_run = {"items": [{"item_id": f"t{n}", "cluster_id": 0} for n in (1, 2, 3)], "clusters": []}
-    whole = metrics_rows(run | of_run, summaries)[0]
+    whole = metrics_rows(cast("ClusteringRunRow", run | of_run), summaries)[0]
     assert (whole["total_cost"], whole["avg_cost"], whole["distinct_users"]) == (0.75, 0.375, 1)
     assert (whole["error_count"], whole["avg_latency"], whole["avg_tokens"]) == (1, 1.0, None)
 

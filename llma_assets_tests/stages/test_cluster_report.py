@@ -118,6 +118,7 @@ def test_the_same_rows_give_the_same_bytes(real: Lake, snapshot: Callable[[], di
 def test_the_version_changes_with_what_the_page_would_tell(real: Lake) -> None:
     before = stage(real).version(DAY)
     assert stage(real).version(DAY) == before
+    others: list[dict[str, Any]]
     others = [{"report_content": "none"}, {"report_max_bytes": 3_000_000}, {"redaction": "always"}]
     # Limits that a run is warned of.
     others += [{"min_clusters": 9}, {"max_cluster_share": 0.1}, {"max_noise_share": 0.0}, {"min_stability": 1.0}]

@@ -42,8 +42,8 @@ def test_more_clusters_than_fit_give_up_details_and_then_runs(lake: Lake) -> Non
         for number in range(20 if job_id == "e" else 10):
             of_job |= items(f"t{number}", 0, 2, number)
         run_id = clustering_run_id(day.team, level, day.end, job_id)
-        job = {"job_id": job_id, "job_name": job_id or f"Default - {level}", "level": level}
-        rows.append(plant(lake, day, of_job) | job | {"clustering_run_id": run_id})
+        row = plant(lake, day, of_job) | {"job_id": job_id, "level": level, "clustering_run_id": run_id}
+        rows.append(row | {"job_name": job_id or f"Default - {level}"})
     lake.write("cluster_assignments", day, pa.Table.from_pylist(rows, CLUSTER_ASSIGNMENTS.schema), "several")
     finish(lake, day)
     labels = lake.read("cluster_labels", day)

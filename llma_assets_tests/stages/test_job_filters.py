@@ -214,12 +214,13 @@ def found(lake: Lake, days: list[TeamDay], *jobs: ClusteringJob) -> list[set[str
 
 def test_one_event_must_satisfy_all_filters_and_a_generation_stands_for_itself(lake: Lake, ingest: Ingest) -> None:
     at = datetime(2025, 6, 2, 10, tzinfo=UTC)
+    ours: dict[str, Any] = {"$llma_assets": 1}
     events = [
         event("both", at, plan="pro", n=5), event("both", at + timedelta(seconds=1), "$ai_span", plan="free"),
         event("apart", at, plan="pro"), event("apart", at + timedelta(seconds=1), n=5),
         event("span", at, "$ai_span", plan="pro", n=5), event("span", at + timedelta(seconds=1)),
         # Neither ours nor derived events count.
-        event("own", at, plan="free"), event("own", at + timedelta(seconds=1), plan="pro", n=5, **{"$llma_assets": 1}),
+        event("own", at, plan="free"), event("own", at + timedelta(seconds=1), plan="pro", n=5, **ours),
         event("derived", at, plan="free"), event("derived", at + timedelta(seconds=1), "$ai_tag", plan="pro", n=5),
     ]  # fmt: skip
     ingest(events)

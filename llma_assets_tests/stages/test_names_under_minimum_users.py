@@ -65,6 +65,7 @@ def fill(lake: Lake, real: list[Row], accounts: int) -> None:
     a thousand items of one account, one of many of nobody known, and one of two accounts."""
     cluster_of = {f"t{n:05d}": n % len(real) % GROUPS for n in range(accounts)}
     rows = [planted_texts(real[n % len(real)], n) | {"item_id": f"t{n:05d}"} for n in range(accounts)]
+    few: list[tuple[int, int, list[int | None]]]
     few = [(GROUPS, 1_000, [0]), (GROUPS + 1, 50, [None]), (GROUPS + 2, 40, [1, 2])]
     for cluster_id, size, whose in few:
         for n in range(size):

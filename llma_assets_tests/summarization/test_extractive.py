@@ -216,7 +216,7 @@ def test_real_traces(number: int) -> None:
 def test_any_trace_is_summarized(events: list[Event]) -> None:
     for shown in (render_trace(events, MIN_CHARS), render_generation(events[0], MIN_CHARS)):
         for mode in ("minimal", "detailed"):
-            check(shown, summarize(shown, mode))  # type: ignore[arg-type]
+            check(shown, summarize(shown, mode))
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ class Day:
 
     def __init__(self, lake: Lake, endpoint: Endpoint, **options: Any):
         self.lake = lake
-        self.options = {"endpoint": endpoint, "policy": NO_WAIT, "price_overrides": PRICES} | options
+        self.options: dict[str, Any] = {"endpoint": endpoint, "policy": NO_WAIT, "price_overrides": PRICES, **options}
         self.items: list[ItemText] = []
         self.kept: dict[tuple[tuple[str, str], str], SummaryOutcome] = {}
 
@@ -61,7 +61,7 @@ class Day:
 
 def titles(outcomes: Outcomes) -> dict[str, str | None]:
     """Title of each item, by its id."""
-    return {name: outcome.summary and outcome.summary.title for name, outcome in outcomes.items()}
+    return {name: None if outcome.summary is None else outcome.summary.title for name, outcome in outcomes.items()}
 
 
 def expected(numbers: Any) -> dict[str, str]:

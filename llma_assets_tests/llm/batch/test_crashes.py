@@ -1,7 +1,7 @@
 """Crashes, lost answers and changed content: never two paid batches for the same question."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Any
 
@@ -88,6 +88,7 @@ def test_a_crash_after_collecting(day: Day, server: Server) -> None:
     server.batches.finish()
     outcomes = day.summarizer().summarize(day.items)
     first = next(outcomes)
+    assert isinstance(outcomes, Generator)
     outcomes.close()
     assert {row["status"] for row in day.waiting_for} == {"collected"}
     rest = day.run()
