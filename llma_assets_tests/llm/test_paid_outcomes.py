@@ -103,7 +103,9 @@ def test_a_model_gets_no_longer_text_than_it_can_read(
     limit = max_text_chars(settings, Access(day.endpoint))
     assert limit is not None
     assert summarizer.max_text_chars == limit < 12_000
-    monkeypatch.setattr("llm_day.OpenAISummarizer", lambda model, access: _small(model, access, settings))
+    monkeypatch.setattr(
+        "llma_assets_tests.llm.llm_day.OpenAISummarizer", lambda model, access: _small(model, access, settings)
+    )
     day.summarize()
     assert max(len(request.text) for request in server.requests) < 20_000
     assert any("SAMPLED VIEW" in request.text for request in server.requests)
