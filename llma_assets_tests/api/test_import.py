@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import llma_assets as llma
+from llma_assets.stages.declaration import STAGES
 
 ROOT = Path(llma.__file__).parent
 
@@ -59,3 +60,9 @@ def test_only_the_front_door_imports_the_api() -> None:
             elif isinstance(node, ast.Import):
                 named |= {alias.name for alias in node.names}
         assert not [one for one in named if one in api or f"{one}.".startswith("llma_assets.api.")], path
+
+
+def test_a_run_without_dagster_has_every_stage() -> None:
+    tree = ast.parse((ROOT / "api" / "pipeline.py").read_text(encoding="utf-8"))
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {f"llma_assets.stages.{name}" for name in STAGES} <= imported

@@ -24,7 +24,7 @@ from llma_assets.llm.fence import new_fence
 from llma_assets.llm.labeler import OpenAILabeler
 from llma_assets.llm.policy import RetryPolicy
 from llma_assets.llm.prompts import load_prompt
-from llma_assets.llm.summarizer import OpenAISummarizer
+from llma_assets.llm.summarizer import PROMPT_VERSION, OpenAISummarizer
 from llma_assets.settings import load_settings
 from llma_assets.summarization.prompt import BULLETS, build_messages, fill
 from llma_assets.summarization.response import checked_refs, has_link, read_summary, without_links
@@ -164,7 +164,7 @@ def test_values_are_not_read_as_templates() -> None:
 
 @pytest.mark.parametrize("mode", ["minimal", "detailed"])
 def test_prompts_name_every_field_and_limit(mode: str) -> None:
-    prompt = load_prompt("summarize.v1")
+    prompt = load_prompt(PROMPT_VERSION)
     system, user = build_messages(prompt, TEXT, mode, FENCE)
     for field in GOOD:
         assert f"`{field}`" in system["content"]
@@ -274,5 +274,5 @@ sys.exit("openai" in sys.modules)
 
 def test_real_text_survives_the_prompt_unchanged() -> None:
     text = real_items(3)[0].representation
-    user = build_messages(load_prompt("summarize.v1"), text, "detailed", FENCE)[1]["content"]
+    user = build_messages(load_prompt(PROMPT_VERSION), text, "detailed", FENCE)[1]["content"]
     assert re.search(re.escape(FENCE) + r"\n(.*)\n" + re.escape(FENCE), user, re.DOTALL)[1] == text.text  # type: ignore[index]

@@ -16,7 +16,8 @@ def test_each_stage_comes_after_those_that_it_is_made_from() -> None:
 
 
 def test_what_is_emptied_with_a_partition_ends_where_windows_begin() -> None:
-    assert made_from("trace_summaries") == ["embeddings"]
+    assert "embeddings" in made_from("trace_summaries")
+    assert not [name for name in made_from("trace_summaries") if name.startswith("cluster_")]
     assert made_from("embeddings") == []
     assert set(made_from("cluster_assignments")) == {
         name for name in STAGES if name.startswith("cluster_") and name != "cluster_assignments"
