@@ -7,6 +7,6 @@ from llma_assets.providers.provider import Work, asking_server, embedder_of, lab
 
 __all__ = ["Work", "asking_server", "embedder_of", "labeler_of", "names", "summarizer_of"]
 
-# A provider is a class in a file of this folder: nothing else lists them.
+# A provider is a class in a file of this folder. Only the setting of its kind names it as well, among its choices.
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
